@@ -1,0 +1,42 @@
+/*
+ * cli.h - commands. A command is one file in cli/ and one row in main.c's table.
+ *
+ * A command that needs the installation gets it opened. When a server already holds DIR, the same
+ * command line is sent over DIR/farthing.sock, runs inside the server, and its output and exit code
+ * come back; so a command writes to c->out and c->err only and never reads standard input directly.
+ */
+#ifndef FA_CLI_H
+#define FA_CLI_H
+
+#include "access/access.h"
+#include "base/base.h"
+#include "ledger/ledger.h"
+
+typedef struct fa_cmd_io {
+    FILE *out, *err;      /* streams of the caller, maybe over the socket */
+    bool  is_tty;         /* err is a terminal: draw bars */
+    const char *cwd;      /* of the caller; make relative paths absolute against it */
+    volatile bool *cancel;/* set by SIGINT or a closed socket */
+} fa_cmd_io;
+
+typedef struct fa_cmd fa_cmd;
+struct fa_cmd {
+    const char *name, *usage, *doc;
+    bool needs_ledger;    /* open DIR (or forward to who has it) before run */
+    /* argv[0] is the command; --data DIR and --memory SIZE are already taken out. Returns the exit code. */
+    int (*run)(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
+};
+extern const fa_cmd fa_cmds[]; /* ends with a NULL name; main.c */
+
+/* Prints "farthing: what, where, what to do" to io->err and gives the exit code of e->rc. */
+int fa_cmd_fail(fa_cmd_io *io, const fa_err *e);
+int fa_cmd_usage(const fa_cmd *c, fa_cmd_io *io, const char *fmt, ...) FA_PRINTF(3, 4); /* exit code 2 */
+
+/* The command door of a process that holds DIR: accepts forwarded commands until stopped. */
+typedef struct fa_door fa_door;
+FA_MUST_CHECK fa_rc fa_door_open(fa_ledger *l, fa_door **out, fa_err *e);
+void                fa_door_close(fa_door *d);
+/* Runs argv in the process that holds DIR. FA_ENOTFOUND: nobody listens there. */
+FA_MUST_CHECK fa_rc fa_door_forward(const char *dir, int argc, char **argv, fa_cmd_io *io, int *exit_code, fa_err *e);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * http.h - the server: libmicrohttpd outside, straight-line handlers inside.
+ *
+ * MHD's epoll thread reads a request, suspends the connection and queues it; a fixed set of workers
+ * runs the gate (authenticate, limit, permission) and the handler, then resumes it with the answer.
+ * A handler never touches a socket. Limits of security.md 3.9 (HT-2).
+ */
+#ifndef FA_HTTP_H
+#define FA_HTTP_H
+
+#include "access/access.h"
+#include "base/base.h"
+#include "ledger/ledger.h"
+#include <jansson.h>
+
+typedef struct fa_server fa_server;
+
+typedef struct fa_server_options {
+    const char *listen;        /* "127.0.0.1:8080", "[::1]:0" (0: any free port) */
+    unsigned    workers;       /* 0: 2 x cores, at least 4 */
+    unsigned    per_key;       /* concurrent requests of one API key; 0: 5 */
+    int64_t     query_timeout_ms; /* 0: 60,000 */
+    bool        allow_public;  /* refuse to bind plain HTTP to a non-loopback address without it */
+} fa_server_options;
+
+typedef struct fa_req {
+    fa_arena    *mem;          /* dies with the request */
+    fa_server   *server;
+    fa_ledger   *ledger;
+    const fa_caller *caller;
+    char         request_id[37];
+    fa_str       method, path; /* path decoded once, doubled and trailing slashes gone */
+    fa_str       arg[4];       /* {placeholders} of the route, in order */
+    fa_str       body;         /* whole body (JSON routes, bounded by the route) */
+    const char  *body_file;    /* upload routes: the body streamed to this staging file */
+    json_t      *json;         /* parsed body of a JSON route, or NULL when it was empty */
+    int64_t      deadline_mono_ms;
+    fa_str       agent, ip;
+} fa_req;
+fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
+bool   fa_req_has_query(const fa_req *r, const char *name);
+fa_str fa_req_header(const fa_req *r, const char *name);
+
+typedef struct fa_res {
+    int         status;        /* 200 unless set */
+    fa_buf      body;
+    const char *type;          /* "application/json" unless set */
+    const char *header[8][2];  size_t nheader; /* values in req->mem */
+    bool        is_stream;     /* event stream: subscribe() below was called */
+} fa_res;
+FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
+
+typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE } fa_envelope; /* which error body (all: requestId, error, message) */
+enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
+       FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
+       FA_RT_UPLOAD = 4,  /* body streams to a file */
+       FA_RT_KEY_LIMIT = 8, /* counts against the five concurrent requests of a key */
+       FA_RT_NO_JSON = 16 }; /* body is not JSON */
+
+typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
+
+typedef struct fa_route {
+    const char *method, *path; /* "/v2/data/cost-usage/{queryId}/status" */
+    fa_handler *fn;
+    fa_perm     perm;
+    unsigned    flags;
+    unsigned    per_minute, per_day; /* per account and route; 0: none (V2 rate limit headers when set) */
+    size_t      body_max;      /* bytes; 0: 1 MiB */
+    fa_envelope envelope;
+    const char *doc;           /* one line; also the openapi summary */
+} fa_route;
+
+/* `routes` ends with a row whose method is NULL; borrowed for the server's life. */
+FA_MUST_CHECK fa_rc fa_server_open(fa_ledger *l, const fa_route *routes, const fa_server_options *o, fa_server **out, fa_err *e);
+const char *fa_server_address(fa_server *s);   /* "http://127.0.0.1:8080" with the real port */
+void        fa_server_stop(fa_server *s);      /* takes no new request, finishes what runs (30 s at most) */
+void        fa_server_close(fa_server *s);
+
+/* ---- event stream: topics are texts such as "loads"; events are kept only for who listens ---- */
+FA_MUST_CHECK fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e); /* handler: answer with a stream */
+void        fa_stream_send(fa_server *s, fa_str topic, const char *event, fa_str json); /* any thread */
+
+/* ---- metrics: counters are rows of a table in http/metrics.c ---- */
+void        fa_metrics_text(fa_server *s, fa_buf *b); /* Prometheus text format */
+
+/* Static assets of the page: embedded at build time, content-hashed names immutable. */
+typedef struct fa_asset { const char *path, *type, *etag; const unsigned char *plain, *gzip; size_t nplain, ngzip; bool immutable; } fa_asset;
+extern const fa_asset fa_assets[]; /* generated; ends with a NULL path */
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * query.h - a question about cost: keys, filter, dates, the typed plan, its answer.
+ *
+ * One plan struct serves the Cost API, the page, saved views and the command line. Parsing gives a plan
+ * or an error with the JSON path of the offending field; running compiles the line part of the plan to
+ * a group array over `line` (cached by content and ledger generation), scans `daily`, and finishes:
+ * rounding, previous period, top N and Others, order.
+ *
+ * Nothing outside query/ and engine/ writes analytic SQL.
+ */
+#ifndef FA_QUERY_H
+#define FA_QUERY_H
+
+#include "base/base.h"
+#include "ledger/ledger.h"
+#include <jansson.h>
+
+/* ---- keys (api.md 5.3, 5.4; billing-formats.md 11) ---- */
+typedef enum { /* V2 name; internal name */
+    FA_K_TAG,            /* tag; tag */
+    FA_K_BILLING,        /* billing_dimension; col */
+    FA_K_RESOURCE,       /* resource; resource */
+    FA_K_ENRICHMENT,     /* billing_enrichment; finrichment */
+    FA_K_VIRTUAL,        /* virtual_tag; virtual_tag */
+    FA_K_CUSTOM,         /* custom_cost; custom_cost */
+    FA_K_K8S,            /* kubernetes_resource; namespace_object */
+    FA_K_POD_LABEL,      /* k8s_pod_label; pod_label */
+    FA_K_NODE_LABEL,     /* k8s_node_label; node_label */
+    FA_K_NAMESPACE,      /* k8s_namespace; namespace */
+    FA_K__COUNT
+} fa_key_type;
+
+typedef struct fa_key {
+    fa_str      cost_center; /* public spelling: "AWS", "Global" */
+    fa_str      cost_center_id; /* internal spelling: "amazon-cur", "global" */
+    fa_str      key;         /* V2 spelling: "usage_type", "environment" */
+    fa_str      key_v1;      /* V1 spelling: "f_usage_type" */
+    fa_str      display;     /* "Usage Type" */
+    fa_str      path;        /* "AWS/Usage Type", "AWS/Tags/environment" */
+    fa_key_type type;
+    fa_str      expr;        /* SQL over `line` that gives the value or NULL; built from the key table only */
+} fa_key;
+
+typedef enum { FA_API_V1, FA_API_V2, FA_API_INTERNAL, FA_API_CLI } fa_api; /* which spelling comes in */
+
+typedef struct fa_catalog fa_catalog; /* all keys that have data now; immutable, reference counted */
+FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e); /* cached per generation */
+void          fa_catalog_put(fa_catalog *c);
+const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n);
+/* Resolves by the rules of 5.4. type: V2 or internal name, may be empty. FA_EINVAL unknown key or cost
+ * center; FA_EDATA ambiguous without a type. CLI spelling: "ServiceName", "service", "tag:team",
+ * "AWS:region", "x_Foo". Tag keys without data yet resolve too when the type says tag. */
+FA_MUST_CHECK fa_rc fa_catalog_find(const fa_catalog *c, fa_arena *a, fa_api api, fa_str cost_center, fa_str key,
+                                    fa_str type, const fa_key **out, fa_err *e);
+const char *fa_key_type_name(fa_key_type t, fa_api api);
+/* "amazon-cur" and "aws" in any case -> "AWS"; empty result: unknown. */
+fa_str fa_cost_center_public(fa_arena *a, fa_str any);
+
+/* Distinct values of a key, sorted, non-empty; `search`: case-insensitive substring; after: paging. */
+typedef struct fa_value { fa_str value; fa_i128 cost_e18; /* over [from,to], of the plan's cost type; 0 if not asked */ } fa_value;
+
+/* ---- filter (api.md 6) ---- */
+typedef enum { FA_OP_ONE_OF, FA_OP_NOT_ONE_OF, FA_OP_CONTAINS, FA_OP_NOT_CONTAINS, FA_OP_EXISTS, FA_OP_NOT_EXISTS,
+               FA_OP_GREATER, FA_OP_LESS, FA_OP__COUNT } fa_op;
+typedef struct fa_filter {
+    enum { FA_F_TRUE, FA_F_FALSE, FA_F_AND, FA_F_OR, FA_F_LEAF } kind;
+    const struct fa_filter **kid;  size_t nkid;
+    const fa_key *key; fa_op op; const fa_str *value; size_t nvalue;
+} fa_filter;
+/* NULL, {} and {"AND":[]} match everything. Errors name the path below `path` ("filters.AND[2].operator").
+ * Limits: depth 32; leaves: 30 for V2 (FA_EDATA), else 1,000; values per leaf 10,000. */
+FA_MUST_CHECK fa_rc fa_filter_parse(const fa_catalog *c, fa_arena *a, fa_api api, const json_t *j, const char *path,
+                                    const fa_filter **out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_filter_and(fa_arena *a, const fa_filter *x, const fa_filter *y, const fa_filter **out, fa_err *e);
+/* The filter as JSON in the spelling of an API (for saved views, "copy as API call"). */
+void fa_filter_json(fa_jw *w, fa_api api, const fa_filter *f);
+
+/* ---- dates (api.md 5.1, 10; inform.md 0.3) ---- */
+typedef struct fa_range { int32_t from, to; /* inclusive days */ fa_bucket unit; /* date.type, FA_DAY when absent */
+                          bool relative; fa_str name; /* "last30Days" as given */ } fa_range;
+/* Every spelling of the given API. today: UTC day. NULL j: FA_EINVAL unless `absent` is given (then *absent). */
+FA_MUST_CHECK fa_rc fa_range_parse(fa_api api, const json_t *j, const char *path, int32_t today, const fa_range *absent,
+                                   fa_range *out, fa_err *e);
+/* The previous period: same number of days right before; for named months, quarters and years the one
+ * before, cut to the same number of elapsed days. */
+fa_range fa_range_previous(const fa_range *r, int32_t today);
+
+/* ---- cost types (api.md 5.2) ---- */
+typedef struct fa_cost_type {
+    const char *name, *ui;   /* "netAmortizedCost", "Net Amortized Cost" */
+    fa_measure  measure;
+    bool        is_usage, is_v1, is_v2;
+} fa_cost_type;
+const fa_cost_type *fa_cost_types(size_t *n);
+/* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost until the account has it). */
+FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, const fa_cost_type **out, fa_err *e);
+
+/* ---- the plan ---- */
+typedef enum { FA_AGG_SUM, FA_AGG_AVG, FA_AGG_MIN, FA_AGG_MAX } fa_agg; /* all but sum read bill rows of the archive */
+typedef struct fa_measurement { const fa_cost_type *type; fa_agg agg; } fa_measurement;
+
+#define FA_MAX_DIMS 20
+#define FA_MAX_MEASUREMENTS 5
+typedef struct fa_plan {
+    fa_range         range;
+    fa_bucket        bucket;              /* FA_HOUR .. FA_QUARTER, FA_YEAR; FA_ALL: accumulated */
+    fa_measurement   measure[FA_MAX_MEASUREMENTS]; size_t nmeasure;
+    const fa_key    *dim[FA_MAX_DIMS];    size_t ndim;
+    const fa_filter *filter;              /* what the user asked; NULL: everything */
+    const fa_filter *scope;               /* the caller's row rules; NULL: everything. ANDed by run, never shown */
+    bool             previous;            /* also the previous period */
+    size_t           top;                 /* keep the N largest groups by measure[0] over the range; 0: all */
+    bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
+    int64_t          deadline_mono_ms;
+} fa_plan;
+
+/* ---- the answer ---- */
+typedef struct fa_group {
+    fa_str  value[FA_MAX_DIMS];  /* "" = no value for the key */
+    fa_str  unit;                /* usage only */
+    bool    is_others;
+    size_t  nothers;             /* how many groups Others stands for */
+    fa_i128 total_e10[FA_MAX_MEASUREMENTS], previous_e10[FA_MAX_MEASUREMENTS];
+    fa_i128 *cell_e10;           /* [nbucket * nmeasure], bucket-major; zero-filled */
+    bool    *has;                /* [nbucket]: there were rows (zero-filled cells have none) */
+} fa_group;
+typedef struct fa_answer {
+    fa_range  range, previous;
+    int32_t  *bucket; size_t nbucket;  /* first day of each bucket (clipped to range.from); hours: hour index in hour[] */
+    int64_t  *bucket_ms;               /* start of each bucket, epoch ms (unclipped calendar start) */
+    fa_group *group;  size_t ngroup;   /* by measure[0] total descending, ties by value; Others last */
+    size_t    ngroup_all;              /* before top N */
+    fa_group  total;                   /* exact total rounded once; the groups add up to it to the last digit */
+    fa_str    currency;
+    int64_t   rows;                    /* bill rows behind the answer */
+    int32_t   known_to;                /* cost known up to this day; INT32_MIN: nothing loaded */
+} fa_answer;
+
+/* FA_EDATA: two currencies would be added up (names them) or mixed usage units. All in the arena. */
+FA_MUST_CHECK fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope, fa_str search,
+                                    fa_str after, size_t limit /* 0: all */, const fa_plan *cost_of /* NULL: no cost */,
+                                    fa_value **out, size_t *n, fa_err *e);
+/* Bill rows behind an answer (newest first), FOCUS columns as delivered, for "explain this number". */
+FA_MUST_CHECK fa_rc fa_query_rows(fa_ledger *l, fa_arena *a, const fa_plan *p, size_t limit, fa_jw *out, fa_err *e);
+
+/* Tables for people and programs. CSV: text columns guarded against formula injection. */
+void fa_answer_text(fa_buf *b, const fa_plan *p, const fa_answer *r);
+void fa_answer_csv(fa_buf *b, const fa_plan *p, const fa_answer *r);
+void fa_answer_json(fa_jw *w, const fa_plan *p, const fa_answer *r);
+
+/* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
+FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,
+                                  fa_str default_cost_type, fa_plan *out, fa_err *e);
+void fa_query_cache_free(void);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * store.h - meta.db: accounts, users, sessions, tokens, sources, loads, views, API queries, settings.
+ *
+ * One SQLite file in WAL mode, synchronous FULL, STRICT tables, foreign keys on, trusted_schema off.
+ * Every statement has a name, is prepared once and binds `account` as its parameter 1 when it touches
+ * an account's data. Each noun has its own .c file with its statement table.
+ *
+ * Threads: a fa_store may be used from any thread; every call takes the handle's mutex for its length.
+ *          fa_store_begin .. fa_store_commit keeps the mutex (recursive) for the calling thread.
+ * Memory:  strings of results live in the arena given.
+ * Errors:  FA_ENOTFOUND no such row, FA_ECONFLICT a unique rule, FA_EENV disk full or I/O, FA_EINTERNAL.
+ */
+#ifndef FA_STORE_H
+#define FA_STORE_H
+
+#include "base/base.h"
+
+typedef struct fa_store fa_store;
+
+/* Opens or creates PATH, runs the numbered migrations of store/schema each in one transaction.
+ * Refuses SQLite older than 3.51.3 (WAL-reset data loss), a newer schema than this program knows
+ * (naming both), and a network file system. */
+FA_MUST_CHECK fa_rc fa_store_open(const char *path, fa_store **out, fa_err *e);
+void                fa_store_close(fa_store *s); /* NULL is fine */
+FA_MUST_CHECK fa_rc fa_store_begin(fa_store *s, fa_err *e); /* BEGIN IMMEDIATE */
+FA_MUST_CHECK fa_rc fa_store_commit(fa_store *s, fa_err *e);
+void                fa_store_rollback(fa_store *s);        /* no-op when no transaction is open */
+FA_MUST_CHECK fa_rc fa_store_backup(fa_store *s, const char *to_path, fa_err *e); /* online, SQLite backup API */
+FA_MUST_CHECK fa_rc fa_store_check(fa_store *s, fa_err *e); /* integrity_check and foreign_key_check */
+/* Walks every statement of every table: prepares it. For the unit test and start-up. */
+FA_MUST_CHECK fa_rc fa_store_prepare_all(fa_store *s, fa_err *e);
+
+/* ---- account ---- */
+typedef struct fa_account {
+    fa_str  id; /* uuid */
+    fa_str  name;
+    fa_str  currency;          /* "USD" */
+    fa_str  default_cost_type; /* "netAmortizedCost" */
+    int64_t created_ms;
+} fa_account;
+FA_MUST_CHECK fa_rc fa_account_first(fa_store *s, fa_arena *a, fa_account *out, fa_err *e); /* the installation's account */
+FA_MUST_CHECK fa_rc fa_account_put(fa_store *s, const fa_account *v, fa_err *e);            /* insert or update by id */
+
+/* ---- settings of an account: small texts by name ---- */
+FA_MUST_CHECK fa_rc fa_setting_get(fa_store *s, fa_arena *a, fa_str account, fa_str name, fa_str *out, fa_err *e); /* absent: empty */
+FA_MUST_CHECK fa_rc fa_setting_put(fa_store *s, fa_str account, fa_str name, fa_str value, fa_err *e);
+
+/* ---- users ---- */
+typedef struct fa_user {
+    fa_str  id, email, name;
+    fa_str  password; /* Argon2id string; empty: none set yet */
+    fa_str  role;     /* "admin", "basic", "read-only" */
+    bool    disabled;
+    int64_t created_ms, last_login_ms; /* -1: never */
+} fa_user;
+FA_MUST_CHECK fa_rc fa_user_add(fa_store *s, fa_str account, const fa_user *u, fa_err *e); /* e-mail unique, case folded: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_user_by_email(fa_store *s, fa_arena *a, fa_str account, fa_str email, fa_user *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_by_id(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_user *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_set_password(fa_store *s, fa_str account, fa_str id, fa_str password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_touch_login(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_list(fa_store *s, fa_arena *a, fa_str account, fa_user **out, size_t *n, fa_err *e);
+
+/* ---- one-time sign-in links: only a BLAKE2b-256 hash is kept ---- */
+FA_MUST_CHECK fa_rc fa_signin_add(fa_store *s, fa_str account, fa_str user_id, fa_str hash, int64_t expires_ms, fa_err *e);
+/* Uses the link up and gives its user id. FA_EAUTH: unknown, used or expired. */
+FA_MUST_CHECK fa_rc fa_signin_take(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t now_ms, fa_str *user_id, fa_err *e);
+
+/* ---- sessions: opaque token, hash kept ---- */
+typedef struct fa_session {
+    fa_str  hash, user_id, agent, ip;
+    int64_t created_ms, seen_ms, expires_ms;
+} fa_session;
+FA_MUST_CHECK fa_rc fa_session_add(fa_store *s, fa_str account, const fa_session *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, fa_session *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_touch(fa_store *s, fa_str account, fa_str hash, int64_t seen_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_end(fa_store *s, fa_str account, fa_str hash, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_end_all(fa_store *s, fa_str account, fa_str user_id, fa_err *e);
+
+/* ---- API tokens: the secret's hash only ---- */
+typedef struct fa_token {
+    fa_str  id;        /* uuid; shown in lists, used to revoke */
+    fa_str  client_id; /* uuid, sent in x-finout-client-id */
+    fa_str  secret_hash; /* 64 hex of BLAKE2b-256 */
+    fa_str  description, role, created_by;
+    int64_t created_ms, expires_ms, revoked_ms, last_used_ms; /* -1: never / not */
+} fa_token;
+FA_MUST_CHECK fa_rc fa_token_add(fa_store *s, fa_str account, const fa_token *t, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_by_client(fa_store *s, fa_arena *a, fa_str account, fa_str client_id, fa_token *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_list(fa_store *s, fa_arena *a, fa_str account, fa_token **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_revoke(fa_store *s, fa_str account, fa_str id_or_client_id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+
+/* ---- sources, loads, parts, control totals ---- */
+typedef struct fa_source {
+    int64_t id;
+    fa_str  name;
+    int64_t created_ms;
+} fa_source;
+FA_MUST_CHECK fa_rc fa_source_ensure(fa_store *s, fa_arena *a, fa_str account, fa_str name, fa_source *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_source_list(fa_store *s, fa_arena *a, fa_str account, fa_source **out, size_t *n, fa_err *e);
+
+/* A load's life: running -> live -> replaced (no part of it is live any more); or running -> failed,
+ * cancelled, unchanged. A load found `running` at start-up was cut off: it becomes failed. */
+typedef struct fa_load {
+    int64_t id, source_id;
+    fa_str  source;  /* name, filled on read */
+    fa_str  format;  /* "focus-1.0" */
+    fa_str  state, error;
+    fa_str  files;   /* JSON array: [{"name","bytes","hash","rows"}] */
+    fa_str  detail;  /* JSON object: mapping, line columns, notices: what a rebuild needs */
+    fa_str  content_hash; /* 64 hex over the files' hashes, order-free */
+    int64_t rows, rejected, started_ms, finished_ms; /* finished -1: not yet */
+} fa_load;
+FA_MUST_CHECK fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_load_update(fa_store *s, fa_str account, const fa_load *v, fa_err *e); /* by id, all but id and source_id */
+FA_MUST_CHECK fa_rc fa_load_get(fa_store *s, fa_arena *a, fa_str account, int64_t id, fa_load *out, fa_err *e);
+/* Newest first; source_id 0: all; at most `limit`. */
+FA_MUST_CHECK fa_rc fa_load_list(fa_store *s, fa_arena *a, fa_str account, int64_t source_id, size_t limit, fa_load **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_load_live_with_hash(fa_store *s, fa_arena *a, fa_str account, int64_t source_id, fa_str content_hash, fa_load *out, fa_err *e);
+
+/* A part is one billing period of one load: the unit that replaces and is replaced. */
+typedef struct fa_part {
+    int64_t id, load_id, source_id;
+    int32_t period; /* first day of the billing month */
+    int64_t rows;
+    bool    live;
+} fa_part;
+FA_MUST_CHECK fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa_err *e);
+/* Makes every part of load_id live and what they replace (same source and period) not; loads left
+ * without a live part become `replaced`. Call inside a transaction. */
+FA_MUST_CHECK fa_rc fa_part_go_live(fa_store *s, fa_str account, int64_t load_id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_part_live(fa_store *s, fa_arena *a, fa_str account, fa_part **out, size_t *n, fa_err *e); /* by id */
+FA_MUST_CHECK fa_rc fa_part_of_load(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_part **out, size_t *n, fa_err *e);
+
+/* One control total. step: "file", "archive", "ledger". sum is an exact decimal text. */
+typedef struct fa_total {
+    fa_str  step, currency, column;
+    int32_t day;
+    int64_t values; /* how many non-null values; for column "" the number of rows */
+    fa_str  sum;
+} fa_total;
+FA_MUST_CHECK fa_rc fa_total_add(fa_store *s, fa_str account, int64_t load_id, const fa_total *t, size_t n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_total_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_total **out, size_t *n, fa_err *e);
+
+/* ---- saved views ---- */
+typedef struct fa_view {
+    fa_str  id, name, body; /* body: JSON as the page and the internal view API know it */
+    fa_str  created_by;
+    int64_t created_ms, updated_ms;
+} fa_view;
+FA_MUST_CHECK fa_rc fa_view_put(fa_store *s, fa_str account, const fa_view *v, fa_err *e); /* name unique, case folded: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_view_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_view *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_view_list(fa_store *s, fa_arena *a, fa_str account, fa_view **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_view_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
+
+/* ---- asynchronous API queries (V2): kept 24 h as results, 7 days as ids ---- */
+typedef struct fa_cost_query {
+    fa_str  id, state; /* queued running completed failed */
+    fa_str  request;   /* JSON as sent */
+    fa_str  result;    /* one JSON row per line; empty until completed */
+    fa_str  error;
+    int64_t rows, created_ms, completed_ms;
+} fa_cost_query;
+FA_MUST_CHECK fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost_query *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result, fa_cost_query *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_cost_query_purge(fa_store *s, fa_str account, int64_t drop_results_before_ms, int64_t drop_ids_before_ms, fa_err *e);
+
+#endif

@@ -1,0 +1,5 @@
+/* embed.c - placeholder until the house is built */
+int main(void)
+{
+    return 0;
+}
