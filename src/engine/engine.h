@@ -39,6 +39,7 @@ typedef struct fa_engine_options {
     unsigned    threads;      /* 0: all cores */
 } fa_engine_options;
 
+/* FA_EENV: cannot be opened or is damaged (the caller remakes the file from the archive). */
 FA_MUST_CHECK fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e);
 void                fa_engine_close(fa_engine *g);
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
@@ -78,6 +79,32 @@ typedef fa_rc fa_sink(void *user, const fa_batch *b, fa_err *e);
 FA_MUST_CHECK fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink *sink, void *user, fa_err *e);
 /* First column of the first row as an integer; FA_ENOTFOUND when there is no row or it is null. */
 FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *out, fa_err *e);
+
+/* ---- reading bills: functions that SQL of a load may call; each load has one tally ----
+ *
+ * fa_dec(T UBIGINT, VARCHAR) -> DECIMAL(38,18)   NULL for NULL; not a number: NULL and T counts a bad value
+ * fa_time(T UBIGINT, VARCHAR) -> TIMESTAMP       ISO 8601 with or without zone; as above; 2000..2100 only
+ * fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18) x FA_M__COUNT) -> DATE   gives the day back and adds the
+ *                                                row to T's sums per (day, currency)
+ * fa_line(UBIGINT seed, VARCHAR, ...) -> UUID     keyed 128-bit hash of the texts; NULL differs from ''
+ * T is fa_tally_id of a live tally; the functions are volatile, so none is folded or called twice. */
+typedef struct fa_tally fa_tally;
+typedef struct fa_tally_row {
+    int32_t day;
+    fa_str  currency;            /* owned by the tally */
+    int64_t rows;
+    int64_t values[FA_M__COUNT]; /* non-null */
+    fa_i128 sum_e18[FA_M__COUNT];
+} fa_tally_row;
+fa_tally *fa_tally_new(fa_engine *g);  /* NULL: out of memory */
+void      fa_tally_free(fa_tally *t);
+uint64_t  fa_tally_id(const fa_tally *t);
+int64_t   fa_tally_rows(const fa_tally *t);    /* rows so far; any thread: this is the progress of a load */
+int64_t   fa_tally_bad(const fa_tally *t);     /* values that were not numbers or times */
+int64_t   fa_tally_rounded(const fa_tally *t); /* amounts with digits past 1e-18 */
+bool      fa_tally_overflow(const fa_tally *t);
+/* All rows, by currency and day; borrowed until the tally is used again or freed. */
+FA_MUST_CHECK fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *e);
 
 /* ---- scan: the typed question to `daily` ---- */
 #define FA_NO_GROUP UINT32_MAX

@@ -8,7 +8,7 @@
  * DIR/lock           flock of the one process that has it open; DIR/farthing.sock its command door
  *
  * Tables of the star, as query/ sees them:
- *   line(line_id UINTEGER, hash UHUGEINT, <FOCUS dimension columns VARCHAR, NULL = missing>,
+ *   line(line_id UINTEGER, hash UUID, <FOCUS dimension columns VARCHAR, NULL = missing>,
  *        CostCenter VARCHAR  -- display name: AWS, GCP, Azure, Oracle, ...
  *        tags MAP(VARCHAR,VARCHAR), x MAP(VARCHAR,VARCHAR))
  *   daily(day DATE, line_id UINTEGER, part_id UINTEGER, n UINTEGER,
@@ -44,6 +44,10 @@ const char         *fa_ledger_dir(fa_ledger *l);
 fa_str              fa_ledger_account(fa_ledger *l);   /* account id; lives as long as l */
 uint64_t            fa_ledger_generation(fa_ledger *l); /* grows with every change of what is live */
 uint32_t            fa_ledger_lines(fa_ledger *l);      /* highest line_id + 1 */
+/* A FROM item (parenthesised SQL with an alias) over the archived bill rows of live parts with a charge
+ * day in [from,to]: line_id UINTEGER, day DATE, hour TIMESTAMP, and every archive column (FOCUS names; costs
+ * DECIMAL(38,18)). An empty relation of the same shape when there is nothing. */
+FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to, fa_str *sql, fa_err *e);
 /* First and last day with facts; false: nothing loaded. */
 bool                fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
 

@@ -1,0 +1,58 @@
+/* duck.h - private to engine/: what its files share of the DuckDB handle. */
+#ifndef FA_ENGINE_DUCK_H
+#define FA_ENGINE_DUCK_H
+
+#include "engine/engine.h"
+
+#include <duckdb.h>
+#include <pthread.h>
+
+struct fa_conn {
+    fa_engine *engine;
+    duckdb_connection con;
+    int64_t deadline_mono_ms; /* 0: none; read by the watchdog under engine->lock */
+    bool running, timed_out, in_transaction;
+    fa_conn *next; /* in the pool, or in the list of connections in use */
+};
+
+struct fa_engine {
+    duckdb_database db;
+    pthread_mutex_t lock; /* pool, busy list, watchdog */
+    pthread_cond_t wake;
+    pthread_t watchdog;
+    bool has_watchdog, stopping;
+    fa_conn *pool, *busy;
+    unsigned npool;
+};
+
+/* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
+FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);
+/* Rows of one chunk of a vector are valid where the mask says; NULL mask: all. */
+static inline bool duck_valid(const uint64_t *mask, idx_t row)
+{
+    return !mask || (mask[row >> 6] >> (row & 63) & 1);
+}
+static inline fa_str duck_text(const duckdb_string_t *s)
+{
+    uint32_t n = s->value.inlined.length;
+
+    return (fa_str){ n <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, n };
+}
+static inline fa_i128 duck_i128(duckdb_hugeint h)
+{
+    return (fa_i128)((fa_u128)(uint64_t)h.upper << 64 | h.lower);
+}
+static inline duckdb_hugeint duck_huge(fa_i128 v)
+{
+    return (duckdb_hugeint){ .lower = (uint64_t)v, .upper = (int64_t)(v >> 64) };
+}
+
+/* What fa_cell(pointer, day, line_id) looks up: see fa_scan. */
+#define FA_CELL_MAGIC 0x46434c4cu
+typedef struct fa_cell_map {
+    uint32_t magic;
+    const fa_scan *scan;
+} fa_cell_map;
+#define FA_CELL_NONE UINT64_MAX
+
+#endif

@@ -1,0 +1,687 @@
+/*
+ * functions.c - what the SQL of a load and of a scan may call that DuckDB lacks.
+ *
+ * The one idea: while DuckDB streams a bill from the file into the archive, fa_tally adds every row
+ * to exact sums per day and currency on the way, so that the file's control totals cost no second
+ * read. Worker threads take an accumulator from the tally's free list for one chunk and put it back,
+ * so there are as many accumulators as threads and no lock is held while adding.
+ */
+#include "engine/duck.h"
+
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- tally ---- */
+
+#define TALLY_MAGIC 0x54414c59u
+#define DAY_MIN 10957 /* 2000-01-01 */
+#define DAY_MAX 47482 /* 2100-01-01 */
+#define CURRENCIES_MAX 256
+
+typedef struct acc {
+    struct acc *next;
+    size_t cap, n;            /* slots: power of two; used */
+    struct slot {
+        int32_t day;
+        uint16_t currency;    /* index + 1; 0: free slot */
+        int64_t rows;
+        int64_t values[FA_M__COUNT];
+        fa_i128 sum[FA_M__COUNT];
+    } * slot;
+} acc;
+
+struct fa_tally {
+    uint32_t magic;
+    pthread_mutex_t lock; /* free_acc, currency names */
+    acc *free_acc;
+    char *currency[CURRENCIES_MAX];
+    uint16_t ncurrency;
+    atomic_int_fast64_t rows, bad, rounded;
+    atomic_bool overflow, failed;
+    fa_tally_row *result;
+};
+
+fa_tally *fa_tally_new(fa_engine *g)
+{
+    fa_tally *t = calloc(1, sizeof *t);
+
+    (void)g;
+    if (t) {
+        t->magic = TALLY_MAGIC;
+        pthread_mutex_init(&t->lock, NULL);
+    }
+    return t;
+}
+
+void fa_tally_free(fa_tally *t)
+{
+    if (!t)
+        return;
+    t->magic = 0;
+    while (t->free_acc) {
+        acc *a = t->free_acc;
+
+        t->free_acc = a->next;
+        free(a->slot);
+        free(a);
+    }
+    for (uint16_t i = 0; i < t->ncurrency; i++)
+        free(t->currency[i]);
+    free(t->result);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+}
+
+uint64_t fa_tally_id(const fa_tally *t)
+{
+    return (uint64_t)(uintptr_t)t;
+}
+
+int64_t fa_tally_rows(const fa_tally *t)
+{
+    return atomic_load_explicit(&t->rows, memory_order_relaxed);
+}
+
+int64_t fa_tally_bad(const fa_tally *t)
+{
+    return atomic_load(&t->bad);
+}
+
+int64_t fa_tally_rounded(const fa_tally *t)
+{
+    return atomic_load(&t->rounded);
+}
+
+bool fa_tally_overflow(const fa_tally *t)
+{
+    return atomic_load(&t->overflow);
+}
+
+static size_t slot_hash(int32_t day, uint16_t currency)
+{
+    return (size_t)((uint64_t)(uint32_t)day * 0x9e3779b97f4a7c15u >> 40) + currency * 31u;
+}
+
+static struct slot *find_slot(acc *a, int32_t day, uint16_t currency);
+
+static bool grow_acc(acc *a)
+{
+    acc next = { .cap = a->cap ? a->cap * 2 : 64 };
+
+    next.slot = calloc(next.cap, sizeof *next.slot);
+    if (!next.slot)
+        return false;
+    for (size_t i = 0; i < a->cap; i++)
+        if (a->slot[i].currency)
+            *find_slot(&next, a->slot[i].day, a->slot[i].currency) = a->slot[i];
+    free(a->slot);
+    a->slot = next.slot;
+    a->cap = next.cap;
+    return true;
+}
+
+/* The slot of (day, currency), made when new; NULL only without memory. */
+static struct slot *find_slot(acc *a, int32_t day, uint16_t currency)
+{
+    size_t i;
+
+    if (a->n * 2 >= a->cap && a->cap < 64 && !grow_acc(a))
+        return NULL;
+    for (i = slot_hash(day, currency) & (a->cap - 1); a->slot[i].currency;
+         i = (i + 1) & (a->cap - 1))
+        if (a->slot[i].day == day && a->slot[i].currency == currency)
+            return &a->slot[i];
+    if (a->n * 2 >= a->cap) {
+        if (!grow_acc(a))
+            return NULL;
+        return find_slot(a, day, currency);
+    }
+    a->n++;
+    a->slot[i].day = day;
+    a->slot[i].currency = currency;
+    return &a->slot[i];
+}
+
+static acc *take_acc(fa_tally *t)
+{
+    acc *a;
+
+    pthread_mutex_lock(&t->lock);
+    a = t->free_acc;
+    if (a)
+        t->free_acc = a->next;
+    pthread_mutex_unlock(&t->lock);
+    return a ? a : calloc(1, sizeof(acc));
+}
+
+static void give_acc(fa_tally *t, acc *a)
+{
+    pthread_mutex_lock(&t->lock);
+    a->next = t->free_acc;
+    t->free_acc = a;
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Index + 1 of a currency's name; 0: too many or no memory. */
+static uint16_t currency_index(fa_tally *t, fa_str name)
+{
+    uint16_t found = 0;
+
+    pthread_mutex_lock(&t->lock);
+    for (uint16_t i = 0; i < t->ncurrency && !found; i++)
+        if (fa_str_eqz(name, t->currency[i]))
+            found = (uint16_t)(i + 1);
+    if (!found && t->ncurrency < CURRENCIES_MAX) {
+        char *copy = malloc(name.n + 1);
+
+        if (copy) {
+            memcpy(copy, name.p, name.n);
+            copy[name.n] = '\0';
+            t->currency[t->ncurrency++] = copy;
+            found = t->ncurrency;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return found;
+}
+
+typedef struct tally_in {
+    const int32_t *day;
+    const duckdb_string_t *currency;
+    const duckdb_hugeint *m[FA_M__COUNT];
+    const uint64_t *day_mask, *currency_mask, *m_mask[FA_M__COUNT];
+} tally_in;
+
+static bool tally_rows(fa_tally *t, acc *a, const tally_in *in, idx_t rows)
+{
+    fa_str last = { 0 };
+    uint16_t index = 0;
+
+    for (idx_t r = 0; r < rows; r++) {
+        int32_t day = duck_valid(in->day_mask, r) ? in->day[r] : INT32_MIN;
+        fa_str name = duck_valid(in->currency_mask, r) ? duck_text(&in->currency[r]) : FA_STR("");
+        struct slot *s;
+
+        if (!index || !fa_str_eq(name, last)) {
+            index = currency_index(t, name);
+            last = name;
+        }
+        if (!index || !(s = find_slot(a, day, index)))
+            return false;
+        s->rows++;
+        for (int m = 0; m < FA_M__COUNT; m++) {
+            if (!duck_valid(in->m_mask[m], r))
+                continue;
+            s->values[m]++;
+            if (__builtin_add_overflow(s->sum[m], duck_i128(in->m[m][r]), &s->sum[m]))
+                atomic_store(&t->overflow, true);
+        }
+    }
+    return true;
+}
+
+/* First argument of every function that counts: the tally, checked. */
+static fa_tally *tally_arg(duckdb_function_info info, duckdb_data_chunk in)
+{
+    const uint64_t *id = duckdb_vector_get_data(duckdb_data_chunk_get_vector(in, 0));
+    fa_tally *t = (fa_tally *)(uintptr_t)id[0];
+
+    if (!t || t->magic != TALLY_MAGIC) {
+        duckdb_scalar_function_set_error(info, "no such tally");
+        return NULL;
+    }
+    return t;
+}
+
+static void run_tally(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector day = duckdb_data_chunk_get_vector(chunk, 1);
+    duckdb_vector currency = duckdb_data_chunk_get_vector(chunk, 2);
+    int32_t *to = duckdb_vector_get_data(out);
+    tally_in in = { 0 };
+    fa_tally *t;
+    acc *a;
+
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    in.day = duckdb_vector_get_data(day);
+    in.day_mask = duckdb_vector_get_validity(day);
+    in.currency = duckdb_vector_get_data(currency);
+    in.currency_mask = duckdb_vector_get_validity(currency);
+    for (int m = 0; m < FA_M__COUNT; m++) {
+        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, (idx_t)(3 + m));
+
+        in.m[m] = duckdb_vector_get_data(v);
+        in.m_mask[m] = duckdb_vector_get_validity(v);
+    }
+    a = take_acc(t);
+    if (!a || !tally_rows(t, a, &in, rows)) {
+        atomic_store(&t->failed, true);
+        duckdb_scalar_function_set_error(info, "control totals: out of memory or over 256 currencies");
+    }
+    if (a)
+        give_acc(t, a);
+    memcpy(to, in.day, rows * sizeof *to);
+    if (in.day_mask) {
+        duckdb_vector_ensure_validity_writable(out);
+        for (idx_t r = 0; r < rows; r++)
+            if (!duck_valid(in.day_mask, r))
+                duckdb_validity_set_row_invalid(duckdb_vector_get_validity(out), r);
+    }
+    atomic_fetch_add_explicit(&t->rows, (int64_t)rows, memory_order_relaxed);
+}
+
+static bool merge_acc(fa_tally *t, acc *to, const acc *from)
+{
+    for (size_t i = 0; i < from->cap; i++) {
+        const struct slot *f = &from->slot[i];
+        struct slot *s;
+
+        if (!f->currency)
+            continue;
+        if (!(s = find_slot(to, f->day, f->currency)))
+            return false;
+        s->rows += f->rows;
+        for (int m = 0; m < FA_M__COUNT; m++) {
+            s->values[m] += f->values[m];
+            if (__builtin_add_overflow(s->sum[m], f->sum[m], &s->sum[m]))
+                atomic_store(&t->overflow, true);
+        }
+    }
+    return true;
+}
+
+static int cmp_row(const void *x, const void *y)
+{
+    const fa_tally_row *a = x, *b = y;
+    int c = fa_str_cmp(a->currency, b->currency);
+
+    return c ? c : (a->day > b->day) - (a->day < b->day);
+}
+
+fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *e)
+{
+    acc all = { 0 };
+    size_t k = 0;
+
+    *out = NULL;
+    *n = 0;
+    if (atomic_load(&t->overflow))
+        return fa_fail(e, FA_EDATA, "a control total is past the fixed-point range");
+    for (const acc *a = t->free_acc; a; a = a->next)
+        if (!merge_acc(t, &all, a)) {
+            free(all.slot);
+            return fa_oom(e);
+        }
+    free(t->result);
+    t->result = calloc(all.n + 1, sizeof *t->result);
+    if (!t->result) {
+        free(all.slot);
+        return fa_oom(e);
+    }
+    for (size_t i = 0; i < all.cap; i++) {
+        const struct slot *s = &all.slot[i];
+        fa_tally_row *r;
+
+        if (!s->currency)
+            continue;
+        r = &t->result[k++];
+        r->day = s->day;
+        r->currency = fa_str_of(t->currency[s->currency - 1]);
+        r->rows = s->rows;
+        memcpy(r->values, s->values, sizeof r->values);
+        memcpy(r->sum_e18, s->sum, sizeof r->sum_e18);
+    }
+    free(all.slot);
+    qsort(t->result, k, sizeof *t->result, cmp_row);
+    *out = t->result;
+    *n = k;
+    return FA_OK;
+}
+
+/* ---- fa_dec: text to DECIMAL(38,18) ---- */
+
+/* The plain case "-123.4567" of at most 18 digits in all, without a division; false: take the long way. */
+static bool quick_dec(fa_str s, fa_i128 *out)
+{
+    static const int64_t scale[19] = { 1000000000000000000, 100000000000000000, 10000000000000000,
+                                       1000000000000000,    100000000000000,    10000000000000,
+                                       1000000000000,       100000000000,       10000000000,
+                                       1000000000,          100000000,          10000000,
+                                       1000000,             100000,             10000,
+                                       1000,                100,                10, 1 };
+    size_t i = 0, digits = 0, places = 0;
+    bool negative = s.n > 0 && s.p[0] == '-', point = false;
+    int64_t v = 0;
+
+    for (i = negative; i < s.n; i++) {
+        unsigned d = (unsigned char)s.p[i] - '0';
+
+        if (d <= 9) {
+            if (++digits > 18)
+                return false;
+            v = v * 10 + (int64_t)d;
+            places += point;
+        } else if (s.p[i] == '.' && !point) {
+            point = true;
+        } else {
+            return false;
+        }
+    }
+    if (digits == 0)
+        return false;
+    *out = (fa_i128)(negative ? -v : v) * scale[places];
+    return true;
+}
+
+static void set_null(duckdb_vector out, idx_t r)
+{
+    duckdb_vector_ensure_validity_writable(out);
+    duckdb_validity_set_row_invalid(duckdb_vector_get_validity(out), r);
+}
+
+static void run_dec(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 1);
+    const duckdb_string_t *text = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+    duckdb_hugeint *to = duckdb_vector_get_data(out);
+    int64_t bad = 0, rounded = 0;
+    fa_tally *t;
+
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    for (idx_t r = 0; r < rows; r++) {
+        fa_i128 v = 0;
+        bool was_rounded = false;
+
+        if (!duck_valid(mask, r)) {
+            set_null(out, r);
+            continue;
+        }
+        if (!quick_dec(duck_text(&text[r]), &v) &&
+            !fa_dec_parse(fa_str_trim(duck_text(&text[r])), false, &v, &was_rounded)) {
+            set_null(out, r);
+            bad++;
+        }
+        rounded += was_rounded;
+        to[r] = duck_huge(v);
+    }
+    if (bad)
+        atomic_fetch_add(&t->bad, bad);
+    if (rounded)
+        atomic_fetch_add(&t->rounded, rounded);
+}
+
+/* ---- fa_time: text to TIMESTAMP (UTC) ---- */
+
+static bool two(const char *p, int *out)
+{
+    if (p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9')
+        return false;
+    *out = (p[0] - '0') * 10 + (p[1] - '0');
+    return true;
+}
+
+/* "Z", "+02:00", "-0530", "+02" or nothing: the offset in minutes. */
+static bool parse_zone(fa_str s, int *minutes)
+{
+    int h, m = 0;
+
+    *minutes = 0;
+    if (s.n == 0 || fa_str_eqz(s, "Z") || fa_str_eqz(s, "z") || fa_str_eqz(s, " UTC"))
+        return true;
+    if ((s.p[0] != '+' && s.p[0] != '-') || s.n < 3 || !two(s.p + 1, &h))
+        return false;
+    if (s.n == 6 && s.p[3] == ':' ? !two(s.p + 4, &m) : s.n == 5 ? !two(s.p + 3, &m) : s.n != 3)
+        return false;
+    if (h > 15 || m > 59)
+        return false;
+    *minutes = (s.p[0] == '-' ? -1 : 1) * (h * 60 + m);
+    return true;
+}
+
+/* YYYY-MM-DD[(T| )HH:MM[:SS[.f{1,9}]]][zone] */
+static bool parse_time(fa_str s, int64_t *us)
+{
+    int32_t day;
+    int h = 0, m = 0, sec = 0, zone = 0;
+    int64_t frac = 0, unit = 100000;
+    size_t i = 10;
+
+    if (s.n < 10 || !fa_day_parse((fa_str){ s.p, 10 }, &day) || day < DAY_MIN || day > DAY_MAX)
+        return false;
+    if (s.n > 10) {
+        if ((s.p[10] != 'T' && s.p[10] != ' ' && s.p[10] != 't') || s.n < 16 || s.p[13] != ':' ||
+            !two(s.p + 11, &h) || !two(s.p + 14, &m))
+            return false;
+        i = 16;
+        if (i + 2 < s.n && s.p[i] == ':') {
+            if (!two(s.p + i + 1, &sec))
+                return false;
+            i += 3;
+            if (i < s.n && s.p[i] == '.') {
+                size_t start = ++i;
+
+                for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && i - start < 9; i++) {
+                    frac += (s.p[i] - '0') * unit;
+                    unit /= 10;
+                }
+                if (i == start)
+                    return false;
+            }
+        }
+        if (!parse_zone((fa_str){ s.p + i, s.n - i }, &zone))
+            return false;
+    }
+    if (h > 23 || m > 59 || sec > 60)
+        return false;
+    *us = ((((int64_t)day * 24 + h) * 60 + m - zone) * 60 + sec) * 1000000 + frac;
+    return true;
+}
+
+static void run_time(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 1);
+    const duckdb_string_t *text = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+    int64_t *to = duckdb_vector_get_data(out);
+    int64_t bad = 0;
+    fa_tally *t;
+
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    for (idx_t r = 0; r < rows; r++) {
+        to[r] = 0;
+        if (!duck_valid(mask, r)) {
+            set_null(out, r);
+        } else if (!parse_time(duck_text(&text[r]), &to[r])) {
+            set_null(out, r);
+            bad++;
+        }
+    }
+    if (bad)
+        atomic_fetch_add(&t->bad, bad);
+}
+
+/* ---- fa_line: the identity of a line ---- */
+
+/*
+ * 128 bits of keyed hash over (position, length, bytes) of each text. Every billing string may come
+ * from an attacker, so the mixing starts from a seed that each installation draws once; two lanes of
+ * multiply-fold (as in wyhash) with different constants give the two halves.
+ */
+static inline uint64_t fold(uint64_t a, uint64_t b)
+{
+    fa_u128 p = (fa_u128)a * b;
+
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+static inline uint64_t load_le(const char *p, size_t n)
+{
+    uint64_t v = 0;
+
+    memcpy(&v, p, n);
+    return v;
+}
+
+typedef struct lanes {
+    uint64_t a, b;
+} lanes;
+
+static inline void mix(lanes *h, uint64_t x, uint64_t y)
+{
+    h->a = fold(h->a ^ x ^ 0xa0761d6478bd642fu, h->b ^ y ^ 0xe7037ed1a0b428dbu) + y;
+    h->b = fold(h->b ^ x ^ 0x8ebc6af09c88c6e3u, y ^ 0x589965cc75374cc3u ^ (h->a >> 7)) + x;
+}
+
+static void hash_text(lanes *h, fa_str s)
+{
+    const char *p = s.p;
+    size_t n = s.n;
+
+    mix(h, n, 0x1d8e4e27c47d124fu);
+    for (; n > 16; n -= 16, p += 16)
+        mix(h, load_le(p, 8), load_le(p + 8, 8));
+    if (n > 8)
+        mix(h, load_le(p, 8), load_le(p + 8, n - 8));
+    else
+        mix(h, load_le(p, n), 0x9e3779b97f4a7c15u);
+}
+
+static void run_line(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk), cols = duckdb_data_chunk_get_column_count(chunk);
+    const uint64_t *seed = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+    duckdb_hugeint *to = duckdb_vector_get_data(out);
+    lanes *h = malloc((rows + 1) * sizeof *h);
+
+    if (!h) {
+        duckdb_scalar_function_set_error(info, "out of memory");
+        return;
+    }
+    for (idx_t r = 0; r < rows; r++)
+        h[r] = (lanes){ seed[r] ^ 0x2d358dccaa6c78a5u, seed[r] * 0x9e3779b97f4a7c15u };
+    for (idx_t c = 1; c < cols; c++) {
+        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
+        const duckdb_string_t *text = duckdb_vector_get_data(v);
+        const uint64_t *mask = duckdb_vector_get_validity(v);
+
+        for (idx_t r = 0; r < rows; r++) {
+            if (duck_valid(mask, r))
+                hash_text(&h[r], duck_text(&text[r]));
+            else
+                mix(&h[r], 0x4be98134a5976fd3u, c);
+        }
+    }
+    for (idx_t r = 0; r < rows; r++) {
+        mix(&h[r], cols, 0x3bc0993a5ad19a13u);
+        to[r] = (duckdb_hugeint){ .lower = h[r].a, .upper = (int64_t)h[r].b };
+    }
+    free(h);
+}
+
+/* ---- fa_cell: (bucket, group) of a fact in a scan ---- */
+
+static void run_cell(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    const uint64_t *id = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
+    const int32_t *day = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+    const uint32_t *line = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2));
+    uint64_t *to = duckdb_vector_get_data(out);
+    const fa_cell_map *map;
+    const fa_scan *q;
+
+    if (rows == 0)
+        return;
+    map = (const fa_cell_map *)(uintptr_t)id[0];
+    if (!map || map->magic != FA_CELL_MAGIC) {
+        duckdb_scalar_function_set_error(info, "no such scan");
+        return;
+    }
+    q = map->scan;
+    for (idx_t r = 0; r < rows; r++) {
+        uint32_t group = !q->group ? 0 : line[r] < q->nline ? q->group[line[r]] : FA_NO_GROUP;
+        uint32_t bucket = 0;
+
+        if (day[r] < q->from || day[r] > q->to)
+            group = FA_NO_GROUP; /* a row that the range filter is about to drop */
+        else if (q->bucket)
+            bucket = q->bucket[day[r] - q->from];
+        to[r] = group == FA_NO_GROUP ? FA_CELL_NONE : (uint64_t)bucket << 32 | group;
+    }
+}
+
+/* ---- registration ---- */
+
+typedef struct function_row {
+    const char *name;
+    duckdb_scalar_function_t fn;
+    duckdb_type out;
+    duckdb_type arg[3 + FA_M__COUNT]; /* ends with INVALID */
+    duckdb_type varargs;              /* INVALID: none */
+} function_row;
+
+#define DEC DUCKDB_TYPE_DECIMAL
+#define TXT DUCKDB_TYPE_VARCHAR
+#define U64 DUCKDB_TYPE_UBIGINT
+static const function_row functions[] = {
+    { "fa_dec", run_dec, DEC, { U64, TXT }, DUCKDB_TYPE_INVALID },
+    { "fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, { U64, TXT }, DUCKDB_TYPE_INVALID },
+    { "fa_tally",
+      run_tally,
+      DUCKDB_TYPE_DATE,
+      { U64, DUCKDB_TYPE_DATE, TXT, DEC, DEC, DEC, DEC, DEC, DEC },
+      DUCKDB_TYPE_INVALID },
+    { "fa_line", run_line, DUCKDB_TYPE_UUID, { U64 }, TXT },
+    { "fa_cell",
+      run_cell,
+      U64,
+      { U64, DUCKDB_TYPE_DATE, DUCKDB_TYPE_UINTEGER },
+      DUCKDB_TYPE_INVALID },
+};
+
+static duckdb_logical_type make_type(duckdb_type t)
+{
+    return t == DEC ? duckdb_create_decimal_type(38, 18) : duckdb_create_logical_type(t);
+}
+
+fa_rc fa_duck_functions(duckdb_connection con, fa_err *e)
+{
+    for (size_t i = 0; i < FA_COUNT(functions); i++) {
+        const function_row *row = &functions[i];
+        duckdb_scalar_function f = duckdb_create_scalar_function();
+        duckdb_logical_type t;
+        duckdb_state state;
+
+        duckdb_scalar_function_set_name(f, row->name);
+        for (size_t k = 0; k < FA_COUNT(row->arg) && row->arg[k] != DUCKDB_TYPE_INVALID; k++) {
+            t = make_type(row->arg[k]);
+            duckdb_scalar_function_add_parameter(f, t);
+            duckdb_destroy_logical_type(&t);
+        }
+        if (row->varargs != DUCKDB_TYPE_INVALID) {
+            t = make_type(row->varargs);
+            duckdb_scalar_function_set_varargs(f, t);
+            duckdb_destroy_logical_type(&t);
+        }
+        t = make_type(row->out);
+        duckdb_scalar_function_set_return_type(f, t);
+        duckdb_destroy_logical_type(&t);
+        duckdb_scalar_function_set_special_handling(f);
+        duckdb_scalar_function_set_volatile(f);
+        duckdb_scalar_function_set_function(f, row->fn);
+        state = duckdb_register_scalar_function(con, f);
+        duckdb_destroy_scalar_function(&f);
+        if (state != DuckDBSuccess)
+            return fa_fail(e, FA_EINTERNAL, "the engine refused the function %s", row->name);
+    }
+    return FA_OK;
+}
