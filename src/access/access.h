@@ -30,6 +30,11 @@ typedef enum {
 const char *fa_perm_name(fa_perm p);
 
 /* Roles: "admin", "basic", "read-only", "api-token". false: no such role. */
+typedef struct fa_role {
+    const char *key, *name, *doc;
+    unsigned    perms; /* bit set: 1u << fa_perm */
+} fa_role;
+const fa_role *fa_roles(size_t *n);
 bool fa_role_exists(fa_str role);
 bool fa_role_has(fa_str role, fa_perm p);
 
@@ -65,6 +70,8 @@ FA_MUST_CHECK fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, 
                                        fa_str *session_secret, fa_err *e);
 /* FA_EAUTH: none, ended, idle over 60 min, older than 24 h. */
 FA_MUST_CHECK fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_caller *out, fa_err *e);
+/* After FA_ELIMIT of a sign-in: how long to wait, in ms (for Retry-After). */
+int64_t fa_signin_wait(fa_str email, fa_str ip);
 FA_MUST_CHECK fa_rc fa_signout(fa_ledger *l, const fa_caller *c, fa_err *e);
 FA_MUST_CHECK fa_rc fa_password_change(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str current, fa_str next, fa_err *e);
 
