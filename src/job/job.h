@@ -1,0 +1,37 @@
+/*
+ * job.h - work that outlives a request: a bounded pool of threads, and the loads of uploaded bills.
+ *
+ * fa_pool: N threads, a queue with a bound; used for request workers, V2 cost queries and loads.
+ * fa_jobs: one load at a time; what waits and what ended within the hour can be listed. Every change
+ *          is told to one watcher as the JSON object of doc/page-api.md ("job").
+ * Threads: every call may come from any thread.
+ */
+#ifndef FA_JOB_H
+#define FA_JOB_H
+
+#include "access/access.h"
+#include "base/base.h"
+#include "ledger/ledger.h"
+
+typedef struct fa_pool fa_pool;
+typedef void fa_task(void *arg);
+FA_MUST_CHECK fa_rc fa_pool_open(const char *name, unsigned threads, size_t bound, fa_pool **out, fa_err *e);
+/* false: the queue is full or the pool is closing; fn was not and will not be called. */
+FA_MUST_CHECK bool  fa_pool_add(fa_pool *p, fa_task *fn, void *arg);
+size_t              fa_pool_waiting(fa_pool *p);
+void                fa_pool_close(fa_pool *p); /* runs what is queued, then joins; NULL is fine */
+
+typedef struct fa_jobs fa_jobs;
+/* event: "job" (json is the job) or "loads" (json is {}: something of the bills changed). */
+typedef void fa_job_watch(void *user, const char *event, fa_str json);
+FA_MUST_CHECK fa_rc fa_jobs_open(fa_ledger *l, fa_job_watch *watch, void *user, fa_jobs **out, fa_err *e);
+void                fa_jobs_close(fa_jobs *j); /* cancels what runs and waits for it; NULL is fine */
+/* Loads one staged file as `file` of `source`; the job owns PATH's folder afterwards and removes it,
+ * also when this call fails. FA_ELIMIT: 32 jobs wait already. */
+FA_MUST_CHECK fa_rc fa_job_load(fa_jobs *j, fa_str source, fa_str file, const char *path, fa_str by, char id[37], fa_err *e);
+FA_MUST_CHECK fa_rc fa_job_relive(fa_jobs *j, int64_t load_id, fa_str by, char id[37], fa_err *e);
+FA_MUST_CHECK fa_rc fa_job_cancel(fa_jobs *j, fa_str id, fa_err *e); /* FA_ENOTFOUND; FA_OK when it has ended */
+void                fa_jobs_json(fa_jobs *j, fa_jw *w); /* an array, newest first */
+size_t              fa_jobs_busy(fa_jobs *j);           /* waiting and running */
+
+#endif
