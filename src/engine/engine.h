@@ -23,6 +23,8 @@ typedef enum {
     FA_M_CONSUMED, FA_M_PRICED,                              /* quantities: DECIMAL(38,18) */
     FA_M__COUNT
 } fa_measure;
+/* Money of one row must stay below this many currency units, so that a day of a line fits 64 bits of 1e-10. */
+#define FA_MONEY_MAX 900000000
 #define FA_M__MONEY 4 /* the first so many are money */
 
 typedef struct fa_measure_info {
@@ -86,8 +88,15 @@ FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t
  * fa_time(T UBIGINT, VARCHAR) -> TIMESTAMP       ISO 8601 with or without zone; as above; 2000..2100 only
  * fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18) x FA_M__COUNT) -> DATE   gives the day back and adds the
  *                                                row to T's sums per (day, currency)
- * fa_line(UBIGINT seed, VARCHAR, ...) -> UUID     keyed 128-bit hash of the texts; NULL differs from ''
- * T is fa_tally_id of a live tally; the functions are volatile, so none is folded or called twice. */
+ * fa_line(T UBIGINT, VARCHAR, ...) -> UUID       keyed 128-bit hash over (column, text) of the texts that are not NULL;
+ *                                                the columns' names and the key are set by fa_tally_lines
+ * fa_first(T UBIGINT, UUID) -> BOOLEAN            true for a line's first row since fa_tally_new; may also be true
+ *                                                later when there are too many lines to remember
+ * fa_units(DECIMAL(38,18)) -> BIGINT             whole 1e-10 units, floored; an error past 64 bits
+ * fa_rest(DECIMAL(38,18)) -> INTEGER             what fa_units leaves, 0..99,999,999 units of 1e-18
+ * fa_tags(VARCHAR) -> VARCHAR                    a JSON object of texts: keys sorted, null and empty values dropped,
+ *                                                the last of equal keys kept, other values as text; NULL: not an object
+ * T is fa_tally_id of a live tally; the functions that take it are volatile, so none is folded or called twice. */
 typedef struct fa_tally fa_tally;
 typedef struct fa_tally_row {
     int32_t day;
@@ -99,8 +108,14 @@ typedef struct fa_tally_row {
 fa_tally *fa_tally_new(fa_engine *g);  /* NULL: out of memory */
 void      fa_tally_free(fa_tally *t);
 uint64_t  fa_tally_id(const fa_tally *t);
+/* What fa_line hashes: the names of its text arguments in order, and the installation's key. */
+FA_MUST_CHECK fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n, fa_err *e);
+/* A file went well: its sums stay. A file must be read again: what came since the last keep is forgotten. */
+FA_MUST_CHECK fa_rc fa_tally_keep(fa_tally *t, fa_err *e);
+void      fa_tally_rewind(fa_tally *t);
 int64_t   fa_tally_rows(const fa_tally *t);    /* rows so far; any thread: this is the progress of a load */
-int64_t   fa_tally_bad(const fa_tally *t);     /* values that were not numbers or times */
+int64_t   fa_tally_bad(const fa_tally *t);     /* values that were not numbers or times, rows without day or currency, amounts
+                                                * past FA_MONEY_MAX */
 int64_t   fa_tally_rounded(const fa_tally *t); /* amounts with digits past 1e-18 */
 bool      fa_tally_overflow(const fa_tally *t);
 /* All rows, by currency and day; borrowed until the tally is used again or freed. */

@@ -8,7 +8,7 @@
  */
 #include "engine/duck.h"
 
-#include <sodium.h>
+#include <jansson.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +35,18 @@ typedef struct acc {
 struct fa_tally {
     uint32_t magic;
     pthread_mutex_t lock; /* free_acc, currency names */
-    acc *free_acc;
+    acc *free_acc, kept;
+    int64_t kept_rows;
     char *currency[CURRENCIES_MAX];
     uint16_t ncurrency;
     atomic_int_fast64_t rows, bad, rounded;
     atomic_bool overflow, failed;
     fa_tally_row *result;
+    uint64_t *column, seed; /* of fa_line */
+    size_t ncolumn;
+    pthread_mutex_t seen_lock;
+    fa_u128 *seen; /* open addressing, 0: free; the lines that had their first row */
+    size_t nseen, seen_cap;
 };
 
 fa_tally *fa_tally_new(fa_engine *g)
@@ -51,6 +57,7 @@ fa_tally *fa_tally_new(fa_engine *g)
     if (t) {
         t->magic = TALLY_MAGIC;
         pthread_mutex_init(&t->lock, NULL);
+        pthread_mutex_init(&t->seen_lock, NULL);
     }
     return t;
 }
@@ -69,7 +76,11 @@ void fa_tally_free(fa_tally *t)
     }
     for (uint16_t i = 0; i < t->ncurrency; i++)
         free(t->currency[i]);
+    free(t->kept.slot);
     free(t->result);
+    free(t->column);
+    free(t->seen);
+    pthread_mutex_destroy(&t->seen_lock);
     pthread_mutex_destroy(&t->lock);
     free(t);
 }
@@ -196,14 +207,17 @@ typedef struct tally_in {
 
 static bool tally_rows(fa_tally *t, acc *a, const tally_in *in, idx_t rows)
 {
+    static const fa_i128 max = FA_MONEY_MAX * FA_E18;
     fa_str last = { 0 };
     uint16_t index = 0;
+    int64_t bad = 0;
 
     for (idx_t r = 0; r < rows; r++) {
         int32_t day = duck_valid(in->day_mask, r) ? in->day[r] : INT32_MIN;
         fa_str name = duck_valid(in->currency_mask, r) ? duck_text(&in->currency[r]) : FA_STR("");
         struct slot *s;
 
+        bad += day == INT32_MIN || name.n == 0;
         if (!index || !fa_str_eq(name, last)) {
             index = currency_index(t, name);
             last = name;
@@ -212,13 +226,19 @@ static bool tally_rows(fa_tally *t, acc *a, const tally_in *in, idx_t rows)
             return false;
         s->rows++;
         for (int m = 0; m < FA_M__COUNT; m++) {
+            fa_i128 v;
+
             if (!duck_valid(in->m_mask[m], r))
                 continue;
+            v = duck_i128(in->m[m][r]);
             s->values[m]++;
-            if (__builtin_add_overflow(s->sum[m], duck_i128(in->m[m][r]), &s->sum[m]))
+            bad += m < FA_M__MONEY && (v >= max || v <= -max);
+            if (__builtin_add_overflow(s->sum[m], v, &s->sum[m]))
                 atomic_store(&t->overflow, true);
         }
     }
+    if (bad)
+        atomic_fetch_add(&t->bad, bad);
     return true;
 }
 
@@ -302,28 +322,52 @@ static int cmp_row(const void *x, const void *y)
     return c ? c : (a->day > b->day) - (a->day < b->day);
 }
 
+/* Folds the threads' accumulators into the kept one. */
+fa_rc fa_tally_keep(fa_tally *t, fa_err *e)
+{
+    for (acc *a = t->free_acc; a; a = a->next) {
+        if (!merge_acc(t, &t->kept, a))
+            return fa_oom(e);
+        if (a->slot)
+            memset(a->slot, 0, a->cap * sizeof *a->slot);
+        a->n = 0;
+    }
+    t->kept_rows = atomic_load(&t->rows);
+    return FA_OK;
+}
+
+void fa_tally_rewind(fa_tally *t)
+{
+    for (acc *a = t->free_acc; a; a = a->next) {
+        if (a->slot)
+            memset(a->slot, 0, a->cap * sizeof *a->slot);
+        a->n = 0;
+    }
+    /* lines remembered by the forgotten reading get a first row again; a second one does no harm */
+    free(t->seen);
+    t->seen = NULL;
+    t->nseen = t->seen_cap = 0;
+    atomic_store(&t->rows, t->kept_rows);
+    atomic_store(&t->bad, 0);
+    atomic_store(&t->overflow, false);
+}
+
 fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *e)
 {
-    acc all = { 0 };
     size_t k = 0;
 
     *out = NULL;
     *n = 0;
+    if (fa_tally_keep(t, e))
+        return e->rc;
     if (atomic_load(&t->overflow))
         return fa_fail(e, FA_EDATA, "a control total is past the fixed-point range");
-    for (const acc *a = t->free_acc; a; a = a->next)
-        if (!merge_acc(t, &all, a)) {
-            free(all.slot);
-            return fa_oom(e);
-        }
     free(t->result);
-    t->result = calloc(all.n + 1, sizeof *t->result);
-    if (!t->result) {
-        free(all.slot);
+    t->result = calloc(t->kept.n + 1, sizeof *t->result);
+    if (!t->result)
         return fa_oom(e);
-    }
-    for (size_t i = 0; i < all.cap; i++) {
-        const struct slot *s = &all.slot[i];
+    for (size_t i = 0; i < t->kept.cap; i++) {
+        const struct slot *s = &t->kept.slot[i];
         fa_tally_row *r;
 
         if (!s->currency)
@@ -335,7 +379,6 @@ fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *
         memcpy(r->values, s->values, sizeof r->values);
         memcpy(r->sum_e18, s->sum, sizeof r->sum_e18);
     }
-    free(all.slot);
     qsort(t->result, k, sizeof *t->result, cmp_row);
     *out = t->result;
     *n = k;
@@ -555,36 +598,215 @@ static void hash_text(lanes *h, fa_str s)
         mix(h, load_le(p, n), 0x9e3779b97f4a7c15u);
 }
 
+fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n, fa_err *e)
+{
+    uint64_t *column = calloc(n + 1, sizeof *column);
+
+    if (!column)
+        return fa_oom(e);
+    for (size_t i = 0; i < n; i++) {
+        lanes h = { 0x2d358dccaa6c78a5u, 0x8bb84b93962eacc9u };
+
+        hash_text(&h, name[i]);
+        column[i] = h.a;
+    }
+    free(t->column);
+    t->column = column;
+    t->ncolumn = n;
+    t->seed = seed;
+    return FA_OK;
+}
+
 static void run_line(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk), cols = duckdb_data_chunk_get_column_count(chunk);
-    const uint64_t *seed = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0));
     duckdb_hugeint *to = duckdb_vector_get_data(out);
-    lanes *h = malloc((rows + 1) * sizeof *h);
+    fa_tally *t;
+    lanes *h;
 
-    if (!h) {
-        duckdb_scalar_function_set_error(info, "out of memory");
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    h = malloc(rows * sizeof *h);
+    if (!h || cols - 1 != t->ncolumn) {
+        duckdb_scalar_function_set_error(info, h ? "columns of a line do not match" : "out of memory");
+        free(h);
         return;
     }
     for (idx_t r = 0; r < rows; r++)
-        h[r] = (lanes){ seed[r] ^ 0x2d358dccaa6c78a5u, seed[r] * 0x9e3779b97f4a7c15u };
+        h[r] = (lanes){ t->seed ^ 0x2d358dccaa6c78a5u, t->seed * 0x9e3779b97f4a7c15u };
     for (idx_t c = 1; c < cols; c++) {
         duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
         const duckdb_string_t *text = duckdb_vector_get_data(v);
         const uint64_t *mask = duckdb_vector_get_validity(v);
+        uint64_t column = t->column[c - 1];
 
         for (idx_t r = 0; r < rows; r++) {
-            if (duck_valid(mask, r))
-                hash_text(&h[r], duck_text(&text[r]));
-            else
-                mix(&h[r], 0x4be98134a5976fd3u, c);
+            if (!duck_valid(mask, r))
+                continue;
+            h[r].b ^= column;
+            hash_text(&h[r], duck_text(&text[r]));
         }
     }
     for (idx_t r = 0; r < rows; r++) {
-        mix(&h[r], cols, 0x3bc0993a5ad19a13u);
+        mix(&h[r], 0x4be98134a5976fd3u, 0x3bc0993a5ad19a13u);
         to[r] = (duckdb_hugeint){ .lower = h[r].a, .upper = (int64_t)h[r].b };
     }
     free(h);
+}
+
+/* ---- fa_first: the first row of each line ---- */
+
+#define SEEN_MAX ((size_t)1 << 23) /* 128 MiB of hashes */
+
+static bool grow_seen(fa_tally *t)
+{
+    size_t cap = t->seen_cap ? t->seen_cap * 2 : 1 << 14;
+    fa_u128 *grown;
+
+    if (cap > SEEN_MAX || !(grown = calloc(cap, sizeof *grown)))
+        return false;
+    for (size_t i = 0; i < t->seen_cap; i++) {
+        size_t k;
+
+        if (!t->seen[i])
+            continue;
+        for (k = (size_t)t->seen[i] & (cap - 1); grown[k]; k = (k + 1) & (cap - 1))
+            ;
+        grown[k] = t->seen[i];
+    }
+    free(t->seen);
+    t->seen = grown;
+    t->seen_cap = cap;
+    return true;
+}
+
+/* True when h was not there. A full table says true without remembering. */
+static bool see(fa_tally *t, fa_u128 h)
+{
+    size_t k;
+
+    if (t->seen_cap)
+        for (k = (size_t)h & (t->seen_cap - 1); t->seen[k]; k = (k + 1) & (t->seen_cap - 1))
+            if (t->seen[k] == h)
+                return false;
+    if (t->nseen * 4 >= t->seen_cap * 3 && !grow_seen(t))
+        return true;
+    for (k = (size_t)h & (t->seen_cap - 1); t->seen[k]; k = (k + 1) & (t->seen_cap - 1))
+        ;
+    t->seen[k] = h;
+    t->nseen++;
+    return true;
+}
+
+static void run_first(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    const fa_u128 *hash = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 1));
+    bool *to = duckdb_vector_get_data(out);
+    fa_tally *t;
+
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    pthread_mutex_lock(&t->seen_lock);
+    for (idx_t r = 0; r < rows; r++)
+        to[r] = see(t, hash[r] | 1);
+    pthread_mutex_unlock(&t->seen_lock);
+}
+
+/* ---- fa_units and fa_rest: an exact amount as whole 1e-10 units and what is left ---- */
+
+static fa_i128 floor_units(fa_i128 v)
+{
+    return v / FA_E8 - (v % FA_E8 < 0);
+}
+
+static void run_units(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 0);
+    const duckdb_hugeint *v = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+    int64_t *to = duckdb_vector_get_data(out);
+
+    for (idx_t r = 0; r < rows; r++) {
+        fa_i128 u = duck_valid(mask, r) ? floor_units(duck_i128(v[r])) : 0;
+
+        if (u > INT64_MAX || u < INT64_MIN)
+            duckdb_scalar_function_set_error(
+                info, "an amount of one line and day is past the fixed-point range (922,337,203.68)");
+        to[r] = (int64_t)u;
+    }
+}
+
+static void run_rest(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 0);
+    const duckdb_hugeint *v = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+    int32_t *to = duckdb_vector_get_data(out);
+
+    (void)info;
+    for (idx_t r = 0; r < rows; r++) {
+        fa_i128 x = duck_valid(mask, r) ? duck_i128(v[r]) : 0;
+
+        to[r] = (int32_t)(x - floor_units(x) * FA_E8);
+    }
+}
+
+/* ---- fa_tags: a JSON object of texts in one form ---- */
+
+#define TAGS_MAX 65536
+
+static char *clean_tags(fa_str s)
+{
+    json_t *in = json_loadb(s.p, s.n, 0, NULL), *kept = NULL, *value;
+    const char *key;
+    char *text = NULL;
+
+    if (!json_is_object(in) || !(kept = json_object()))
+        goto done;
+    json_object_foreach(in, key, value) {
+        json_t *put = NULL;
+
+        if (json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
+            continue;
+        if (json_is_string(value)) {
+            put = json_incref(value);
+        } else {
+            char *dump = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+
+            put = dump ? json_string(dump) : NULL;
+            free(dump);
+        }
+        if (!put || json_object_set_new(kept, key, put) != 0)
+            goto done;
+    }
+    text = json_dumps(kept, JSON_COMPACT | JSON_SORT_KEYS);
+done:
+    json_decref(in);
+    json_decref(kept);
+    return text;
+}
+
+static void run_tags(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 0);
+    const duckdb_string_t *text = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+
+    (void)info;
+    for (idx_t r = 0; r < rows; r++) {
+        fa_str s = duck_valid(mask, r) ? duck_text(&text[r]) : FA_STR("");
+        char *clean = s.n && s.n <= TAGS_MAX ? clean_tags(s) : NULL;
+
+        if (clean)
+            duckdb_vector_assign_string_element_len(out, r, clean, strlen(clean));
+        else
+            set_null(out, r);
+        free(clean);
+    }
 }
 
 /* ---- fa_cell: (bucket, group) of a fact in a scan ---- */
@@ -627,25 +849,32 @@ typedef struct function_row {
     duckdb_type out;
     duckdb_type arg[3 + FA_M__COUNT]; /* ends with INVALID */
     duckdb_type varargs;              /* INVALID: none */
+    bool pure;                        /* same arguments, same answer */
 } function_row;
 
 #define DEC DUCKDB_TYPE_DECIMAL
 #define TXT DUCKDB_TYPE_VARCHAR
 #define U64 DUCKDB_TYPE_UBIGINT
 static const function_row functions[] = {
-    { "fa_dec", run_dec, DEC, { U64, TXT }, DUCKDB_TYPE_INVALID },
-    { "fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, { U64, TXT }, DUCKDB_TYPE_INVALID },
+    { "fa_dec", run_dec, DEC, { U64, TXT }, DUCKDB_TYPE_INVALID, false },
+    { "fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, { U64, TXT }, DUCKDB_TYPE_INVALID, false },
     { "fa_tally",
       run_tally,
       DUCKDB_TYPE_DATE,
       { U64, DUCKDB_TYPE_DATE, TXT, DEC, DEC, DEC, DEC, DEC, DEC },
-      DUCKDB_TYPE_INVALID },
-    { "fa_line", run_line, DUCKDB_TYPE_UUID, { U64 }, TXT },
+      DUCKDB_TYPE_INVALID,
+      false },
+    { "fa_line", run_line, DUCKDB_TYPE_UUID, { U64 }, TXT, false },
+    { "fa_first", run_first, DUCKDB_TYPE_BOOLEAN, { U64, DUCKDB_TYPE_UUID }, DUCKDB_TYPE_INVALID, false },
+    { "fa_units", run_units, DUCKDB_TYPE_BIGINT, { DEC }, DUCKDB_TYPE_INVALID, true },
+    { "fa_rest", run_rest, DUCKDB_TYPE_INTEGER, { DEC }, DUCKDB_TYPE_INVALID, true },
+    { "fa_tags", run_tags, TXT, { TXT }, DUCKDB_TYPE_INVALID, true },
     { "fa_cell",
       run_cell,
       U64,
       { U64, DUCKDB_TYPE_DATE, DUCKDB_TYPE_UINTEGER },
-      DUCKDB_TYPE_INVALID },
+      DUCKDB_TYPE_INVALID,
+      false },
 };
 
 static duckdb_logical_type make_type(duckdb_type t)
@@ -676,7 +905,8 @@ fa_rc fa_duck_functions(duckdb_connection con, fa_err *e)
         duckdb_scalar_function_set_return_type(f, t);
         duckdb_destroy_logical_type(&t);
         duckdb_scalar_function_set_special_handling(f);
-        duckdb_scalar_function_set_volatile(f);
+        if (!row->pure)
+            duckdb_scalar_function_set_volatile(f);
         duckdb_scalar_function_set_function(f, row->fn);
         state = duckdb_register_scalar_function(con, f);
         duckdb_destroy_scalar_function(&f);

@@ -42,7 +42,9 @@ fa_store           *fa_ledger_store(fa_ledger *l);
 fa_engine          *fa_ledger_engine(fa_ledger *l);
 const char         *fa_ledger_dir(fa_ledger *l);
 fa_str              fa_ledger_account(fa_ledger *l);   /* account id; lives as long as l */
-uint64_t            fa_ledger_generation(fa_ledger *l); /* grows with every change of what is live */
+/* Grows with every change of what is live. The same number before and after a question means that one
+ * state was read throughout; else ask again (line ids may have changed). Waits while a change commits. */
+uint64_t            fa_ledger_generation(fa_ledger *l);
 uint32_t            fa_ledger_lines(fa_ledger *l);      /* highest line_id + 1 */
 /* A FROM item (parenthesised SQL with an alias) over the archived bill rows of live parts with a charge
  * day in [from,to]: line_id UINTEGER, day DATE, hour TIMESTAMP, and every archive column (FOCUS names; costs
