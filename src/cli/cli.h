@@ -17,12 +17,15 @@ typedef struct fa_cmd_io {
     bool  is_tty;         /* err is a terminal: draw bars */
     const char *cwd;      /* of the caller; make relative paths absolute against it */
     volatile bool *cancel;/* set by SIGINT or a closed socket */
+    size_t memory_bytes;  /* --memory; 0: the default */
 } fa_cmd_io;
 
 typedef struct fa_cmd fa_cmd;
 struct fa_cmd {
     const char *name, *usage, *doc;
     bool needs_ledger;    /* open DIR (or forward to who has it) before run */
+    bool may_create;      /* a DIR without an installation gets an empty one first */
+    bool (*alone)(int argc, char **argv); /* NULL, or true when this command line needs no ledger after all: run gets NULL */
     /* argv[0] is the command; --data DIR and --memory SIZE are already taken out. Returns the exit code. */
     int (*run)(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
 };
