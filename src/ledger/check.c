@@ -135,8 +135,8 @@ static int cmp_tally(const void *x, const void *y)
 static fa_rc check_totals(checker *k, const fa_load *load, const char *where, fa_err *e)
 {
     fa_str files;
-    fa_tally_row *kept, *archive, *star;
-    size_t nkept, narchive, nstar, npart;
+    fa_tally_row *kept = NULL, *archive, *star;
+    size_t nkept = 0, narchive, nstar, npart;
     fa_part *part;
     fa_rc rc;
 

@@ -66,7 +66,7 @@ FA_MUST_CHECK fa_rc fa_map_line_names(fa_arena *a, const fa_bill_file *f, fa_str
 FA_MUST_CHECK fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path, const fa_tally *scratch,
                                     int64_t limit, fa_str *sql, fa_err *e);
 /* FROM item over the raw rows (text as delivered) with their number as fa_row. */
-FA_MUST_CHECK fa_rc fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order);
+void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order);
 
 /* ---- totals ---- */
 /* Tally rows as fa_total rows of one step (column "" counts rows; then each measure). */

@@ -732,7 +732,7 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     fa_star_load star = { .load_id = j->load.id, .source_id = j->load.source_id };
     fa_tally_row *got;
     fa_total *t;
-    int64_t *gone;
+    int64_t *gone = NULL;
     size_t n, nt;
     bool in_store = false;
 

@@ -86,13 +86,13 @@ static void put_typed(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c,
     }
 }
 
-fa_rc fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order)
+void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order)
 {
     if (f->kind == FA_FILE_PARQUET) {
         fa_buf_z(b, "(SELECT *, file_row_number + 1 AS fa_row FROM read_parquet(");
         fa_buf_sql_text(b, fa_str_of(f->path));
         fa_buf_z(b, ", file_row_number = true))");
-        return b->failed ? FA_EENV : FA_OK;
+        return;
     }
     if (in_order)
         fa_buf_z(b, "(SELECT *, row_number() OVER () AS fa_row FROM ");
@@ -111,7 +111,6 @@ fa_rc fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool i
                16 << 20, in_order ? "false" : "true");
     if (in_order)
         fa_buf_z(b, ")");
-    return b->failed ? FA_EENV : FA_OK;
 }
 
 static const fa_bill_column *find_focus(const fa_bill_file *f, const char *name)
@@ -193,7 +192,7 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
         put_text(&b, f, line[i]);
     }
     fa_buf_z(&b, ") AS fa_line FROM ");
-    (void)fa_map_raw(&b, f, pipe_path, skip_rows.n > 0);
+    fa_map_raw(&b, f, pipe_path, skip_rows.n > 0);
     if (skip_rows.n)
         fa_buf_fmt(&b, " WHERE fa_row NOT IN (%.*s)", FA_FMT(skip_rows));
     fa_buf_z(&b, ")");
@@ -300,7 +299,7 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
         fa_buf_z(&b, "}");
     }
     fa_buf_z(&b, " END AS w FROM ");
-    (void)fa_map_raw(&b, f, pipe_path, true);
+    fa_map_raw(&b, f, pipe_path, true);
     fa_buf_fmt(&b, ") WHERE w IS NOT NULL ORDER BY fa_row LIMIT %lld", (long long)limit);
     *sql = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql->p)
