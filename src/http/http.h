@@ -1,9 +1,10 @@
 /*
  * http.h - the server: libmicrohttpd outside, straight-line handlers inside.
  *
- * MHD's epoll thread reads a request, suspends the connection and queues it; a fixed set of workers
- * runs the gate (authenticate, limit, permission) and the handler, then resumes it with the answer.
- * A handler never touches a socket. Limits of security.md 3.9 (HT-2).
+ * MHD's epoll thread reads the headers and runs the gate (route, authenticate, limit, permission) at
+ * once, so that whoever is refused is refused without waiting for a worker. Then it takes the body,
+ * suspends the connection and queues the request; a fixed set of workers runs the handlers and resumes
+ * the connection with the answer. A handler never touches a socket. Limits of security.md 3.9 (HT-2).
  */
 #ifndef FA_HTTP_H
 #define FA_HTTP_H
@@ -17,16 +18,19 @@ typedef struct fa_server fa_server;
 
 typedef struct fa_server_options {
     const char *listen;        /* "127.0.0.1:8080", "[::1]:0" (0: any free port) */
-    unsigned    workers;       /* 0: 2 x cores, at least 4 */
+    unsigned    workers;       /* 0: 2 x cores, at least 16: more than two keys' slow requests */
     unsigned    per_key;       /* concurrent requests of one API key; 0: 5 */
     int64_t     query_timeout_ms; /* 0: 60,000 */
     bool        allow_public;  /* refuse to bind plain HTTP to a non-loopback address without it */
+    void       *app;           /* what the api keeps for the server's life; handed to every handler */
+    const char *const *page_paths; /* answered with the page's index.html; ends with NULL */
 } fa_server_options;
 
 typedef struct fa_req {
     fa_arena    *mem;          /* dies with the request */
     fa_server   *server;
     fa_ledger   *ledger;
+    void        *app;
     const fa_caller *caller;
     char         request_id[37];
     fa_str       method, path; /* path decoded once, doubled and trailing slashes gone */
@@ -46,7 +50,8 @@ typedef struct fa_res {
     fa_buf      body;
     const char *type;          /* "application/json" unless set */
     const char *header[8][2];  size_t nheader; /* values in req->mem */
-    bool        is_stream;     /* event stream: subscribe() below was called */
+    const char *file;          /* answer with the content of this file instead of body */
+    struct fa_stream *stream;  /* event stream: fa_stream_open was called */
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
 
@@ -55,7 +60,9 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
        FA_RT_UPLOAD = 4,  /* body streams to a file */
        FA_RT_KEY_LIMIT = 8, /* counts against the five concurrent requests of a key */
-       FA_RT_NO_JSON = 16 }; /* body is not JSON */
+       FA_RT_NO_JSON = 16,  /* body is not JSON */
+       FA_RT_INLINE = 32,   /* runs on the network thread: must not wait for anything */
+       FA_RT_LOOPBACK = 64 }; /* for peers on this machine only; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
 
@@ -67,8 +74,11 @@ typedef struct fa_route {
     unsigned    per_minute, per_day; /* per account and route; 0: none (V2 rate limit headers when set) */
     size_t      body_max;      /* bytes; 0: 1 MiB */
     fa_envelope envelope;
+    const char *codes;         /* "200 400 422": what the handler answers; the gate's are added by fa_route_codes */
     const char *doc;           /* one line; also the openapi summary */
 } fa_route;
+/* Every status a route can answer, ascending, as "200 400 401 429 500 503". */
+void fa_route_codes(const fa_route *r, fa_buf *out);
 
 /* `routes` ends with a row whose method is NULL; borrowed for the server's life. */
 FA_MUST_CHECK fa_rc fa_server_open(fa_ledger *l, const fa_route *routes, const fa_server_options *o, fa_server **out, fa_err *e);
