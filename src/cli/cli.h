@@ -29,6 +29,10 @@ struct fa_cmd {
     /* argv[0] is the command; --data DIR and --memory SIZE are already taken out. Returns the exit code. */
     int (*run)(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
 };
+/* The run function of each cli/NAME.c is called fa_cli_NAME; its row stands in main.c. */
+int  fa_cli_demo(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
+bool fa_cli_demo_alone(int argc, char **argv);
+
 extern const fa_cmd fa_cmds[]; /* ends with a NULL name; main.c */
 
 /* Prints "farthing: what, where, what to do" to io->err and gives the exit code of e->rc. */
