@@ -49,6 +49,9 @@ FA_MUST_CHECK fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part,
 /* Compares meta.db's live parts with the star's and remakes what differs from the archive. */
 FA_MUST_CHECK fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e);
 
+/* In the error of fa_star_stage when a row's Tags are not a JSON object. */
+#define FA_BAD_TAGS "fa-bad-tags"
+
 /* ---- archive.c ---- */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id);  /* DIR/bills/<id> */
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */

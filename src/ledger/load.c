@@ -454,6 +454,30 @@ static fa_rc csv_error(const fa_bill_file *f, fa_err *e)
     return fa_fail(e, FA_EDATA, "%.*s: line %lld: %s", FA_FMT(f->name), n, text);
 }
 
+/* Tags are parsed once per line, not per row. With --skip-bad the rows must be known before the archive is
+ * sealed; without it the star's refusal of the line is soon enough. */
+static fa_rc has_bad_tags(load_job *j, size_t i, bool *out, fa_err *e)
+{
+    bool has_tags = false;
+    int64_t n = 0;
+    fa_buf b;
+    fa_rc rc = FA_OK;
+
+    for (size_t k = 0; k < j->file[i].ncolumn; k++)
+        has_tags |= fa_str_eqz(j->file[i].column[k].name, "Tags");
+    *out = false;
+    if (!has_tags)
+        return FA_OK;
+    fa_buf_init(&b, 1 << 16);
+    fa_buf_z(&b, "SELECT count(*) FROM read_parquet(");
+    fa_buf_sql_text(&b, fa_str_of(fa_arena_printf(j->a, "%s/%zu.parquet", j->work_dir, i)));
+    fa_buf_z(&b, ") WHERE Tags IS NOT NULL AND fa_tags(Tags) IS NULL");
+    rc = b.failed ? fa_oom(e) : fa_sql_i64(j->conn, fa_buf_view(&b), NULL, 0, &n, e);
+    fa_buf_release(&b);
+    *out = n > 0;
+    return rc;
+}
+
 static fa_rc refuse_bad(load_job *j, bad_list *bad, fa_err *e)
 {
     (void)fa_fail(e, FA_EDATA, "%.*s%s", FA_FMT(fa_buf_view(&bad->first)),
@@ -518,6 +542,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     int64_t before = fa_tally_rows(j->tally);
     fa_str *name;
     size_t nname;
+    bool bad_tags = false;
     bad_list bad = { .j = j, .f = f, .limit = j->q->skip_bad - j->load.rejected };
 
     fa_buf_init(&bad.rows, 1 << 20);
@@ -529,9 +554,10 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     }
     if ((rc = fa_map_line_names(j->a, f, &name, &nname, e)) ||
         (rc = fa_tally_lines(j->tally, j->l->line_seed, name, nname, e)) ||
-        (rc = copy_file(j, i, pipe, FA_STR(""), e)))
+        (rc = copy_file(j, i, pipe, FA_STR(""), e)) ||
+        (j->q->skip_bad > 0 && (rc = has_bad_tags(j, i, &bad_tags, e))))
         goto done;
-    if (fa_tally_bad(j->tally) > 0) {
+    if (fa_tally_bad(j->tally) > 0 || bad_tags) {
         if ((rc = find_bad(j, i, &bad, e)))
             goto done;
         if (bad.n > bad.limit || bad.n == 0) {
@@ -725,6 +751,35 @@ static fa_rc replaced_parts(load_job *j, const fa_part *part, size_t n, int64_t 
     return FA_OK;
 }
 
+/* The star met Tags that are no JSON object: says in which row. */
+static fa_rc name_bad_tags(load_job *j, fa_err *e)
+{
+    fa_err first = *e, why;
+
+    if (!strstr(e->msg, FA_BAD_TAGS))
+        return e->rc;
+    *e = first;
+    for (size_t i = 0; i < j->nfile; i++) {
+        bad_list bad = { .j = j, .f = &j->file[i], .limit = 0 };
+        fa_rc rc;
+
+        fa_buf_init(&bad.rows, 1 << 20);
+        fa_buf_init(&bad.text, 32 << 20);
+        fa_buf_init(&bad.first, 1 << 16);
+        rc = find_bad(j, i, &bad, &why);
+        if (!rc && bad.n)
+            rc = refuse_bad(j, &bad, e);
+        else if (rc)
+            *e = why;
+        fa_buf_release(&bad.rows);
+        fa_buf_release(&bad.text);
+        fa_buf_release(&bad.first);
+        if (rc)
+            return rc;
+    }
+    return e->rc;
+}
+
 static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_load_result *out, fa_err *e)
 {
     fa_rc rc;
@@ -737,8 +792,16 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     bool in_store = false;
 
     set_phase(j, "ledger");
-    if ((rc = fa_execf(j->conn, e, "BEGIN")) || (rc = fa_star_stage(j->l, j->conn, j->load.id, e)) ||
-        (rc = fa_star_periods(j->conn, j->a, &out->part, &out->npart, e)) ||
+    if ((rc = fa_execf(j->conn, e, "BEGIN")))
+        return rc;
+    if ((rc = fa_star_stage(j->l, j->conn, j->load.id, e))) {
+        fa_err ignored;
+
+        if (fa_execf(j->conn, &ignored, "ROLLBACK"))
+            fa_log(FA_LOG_DEBUG, "rollback", "error=%s", ignored.msg);
+        return name_bad_tags(j, e);
+    }
+    if ((rc = fa_star_periods(j->conn, j->a, &out->part, &out->npart, e)) ||
         (rc = replaced_parts(j, out->part, out->npart, &gone, &star.ngone, e)))
         return rc;
     (void)fa_fault("load-staged");
@@ -815,16 +878,16 @@ static fa_rc begin_load(load_job *j, fa_err *e)
             return fa_fail(e, FA_EINVAL, "the source's name has a control character");
     if (j->q->skip_bad < 0 || j->q->skip_bad > 100000)
         return fa_fail(e, FA_EINVAL, "the number of bad rows to skip is 0 to 100,000");
-    if (list_files(j, e) || fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
+    if (fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
         return e->rc;
     j->load.source_id = source.id;
     j->load.source = fa_arena_dup(j->a, source.name);
     j->load.state = FA_STR("running");
-    j->load.error = j->load.detail = j->load.content_hash = FA_STR("");
+    j->load.format = j->load.error = j->load.detail = j->load.content_hash = FA_STR("");
     j->load.files = FA_STR("[]");
     j->load.started_ms = fa_now_ms();
     j->load.finished_ms = -1;
-    return FA_OK;
+    return list_files(j, e);
 }
 
 /* A load that came to nothing says why; its files are taken away. */
@@ -834,8 +897,13 @@ static void end_badly(load_job *j, const fa_err *why)
     fa_arena a;
     char *final;
 
-    if (!j->load.id)
+    if (!j->load.source_id)
         return;
+    /* refused before it had a number: the history shows it all the same */
+    if (!j->load.id && fa_load_add(j->l->store, j->l->account, &j->load, &j->load.id, &e)) {
+        fa_log(FA_LOG_WARN, "load_record", "error=%s", e.msg);
+        return;
+    }
     fa_arena_init(&a, 1 << 20);
     final = fa_archive_dir(j->l, &a, j->load.id);
     j->load.state = why->rc == FA_ECANCELLED ? FA_STR("cancelled") : FA_STR("failed");
@@ -864,7 +932,7 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
         if (same) {
             int64_t id = j->load.id;
 
-            j->load.id = 0; /* the load we found is not ours to change */
+            j->load.id = j->load.source_id = 0; /* the load we found is not ours to change */
             rc = fa_ledger_load_result(j->l, j->a, id, out, e);
             out->load.state = FA_STR("unchanged");
             return rc;

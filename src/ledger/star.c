@@ -217,7 +217,8 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
     for (size_t i = 0; i < fa_ncolumns; i++)
         if (fa_columns[i].kind == FA_C_DIM)
             fa_buf_fmt(&b, ", %s", fa_columns[i].name);
-    fa_buf_z(&b, ", json_transform(fa_tags(Tags), '\"MAP(VARCHAR,VARCHAR)\"'), ");
+    fa_buf_z(&b, ", json_transform(CASE WHEN Tags IS NULL THEN NULL ELSE coalesce(fa_tags(Tags),"
+                 " error('" FA_BAD_TAGS "')) END, '\"MAP(VARCHAR,VARCHAR)\"'), ");
     if (nx == 0)
         fa_buf_z(&b, "NULL");
     else

@@ -5,12 +5,12 @@
 #define TOTAL_STATEMENTS(X)                                                                        \
     X(add, "INSERT INTO total (account, load_id, step, currency, col, day, nvalue, sum)"           \
            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"                                              \
-           " ON CONFLICT (account, load_id, step, currency, col, day)"                             \
+           " ON CONFLICT (account, load_id, step, currency, day, col)"                             \
            " DO UPDATE SET nvalue = ?7, sum = ?8")                                                 \
     X(list, "SELECT step, currency, col, day, nvalue, sum FROM total"                              \
             " WHERE account = ?1 AND load_id = ?2"                                                 \
             " ORDER BY CASE step WHEN 'file' THEN 0 WHEN 'archive' THEN 1 ELSE 2 END,"             \
-            " currency, col, day")
+            " currency, day, col")
 
 FA_DB_TABLE(total, TOTAL_STATEMENTS);
 

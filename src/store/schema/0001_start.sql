@@ -128,7 +128,7 @@ CREATE TABLE total (
     day      INTEGER NOT NULL,
     nvalue   INTEGER NOT NULL,
     sum      TEXT    NOT NULL, -- exact decimal
-    PRIMARY KEY (account, load_id, step, currency, col, day),
+    PRIMARY KEY (account, load_id, step, currency, day, col),
     FOREIGN KEY (account, load_id) REFERENCES load (account, id)
 ) STRICT, WITHOUT ROWID;
 
