@@ -1,0 +1,33 @@
+/*
+ * present.h - saved views: a named question.
+ *
+ * A view's body is {"question": <doc/page-api.md>, "chart": <the page's own>}. The internal view API
+ * (api.md 9.5) speaks of the same question in other words; both ways are translated here.
+ * Memory: results live in the arena; a json_t is owned by who gets it.
+ */
+#ifndef FA_PRESENT_H
+#define FA_PRESENT_H
+
+#include "access/access.h"
+#include "query/query.h"
+#include <jansson.h>
+
+/* A question parsed with the account's default cost type and today's date. FA_EINVAL, FA_EDATA. */
+FA_MUST_CHECK fa_rc fa_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const json_t *question,
+                                     fa_plan *out, fa_err *e);
+/* The question in full: every member, relative dates with the days they mean beside them. */
+void fa_question_json(fa_jw *w, const json_t *given, const fa_plan *p);
+
+/* {"question","chart"} of a view; caller frees with json_decref. */
+FA_MUST_CHECK fa_rc fa_view_body(const fa_view *v, json_t **out, fa_err *e);
+/* Creates (id empty) or changes a view. question, chart NULL: as it was. The question must parse.
+ * FA_ECONFLICT: the name is used. FA_EINVAL: no name, no question, too large. */
+FA_MUST_CHECK fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str name,
+                                 const json_t *question, const json_t *chart, fa_view *out, fa_err *e);
+/* `data` of the internal view API -> a question (new reference). */
+FA_MUST_CHECK fa_rc fa_view_from_internal(const fa_catalog *c, fa_arena *a, const json_t *data, json_t **question,
+                                          fa_err *e);
+/* Writes `data` of the internal view API. */
+void fa_view_internal_json(fa_jw *w, const json_t *question, const fa_plan *p);
+
+#endif
