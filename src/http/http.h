@@ -43,6 +43,7 @@ typedef struct fa_req {
 } fa_req;
 fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
 bool   fa_req_has_query(const fa_req *r, const char *name);
+bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
 fa_str fa_req_header(const fa_req *r, const char *name);
 
 typedef struct fa_res {

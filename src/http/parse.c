@@ -116,7 +116,7 @@ bool fa_path_match(const char *pattern, fa_str path, fa_str arg[4])
     return i == path.n;
 }
 
-bool fa_query_get(fa_arena *a, fa_str query, const char *name, fa_str *out)
+bool fa_query_get(fa_arena *a, fa_str query, const char *name, size_t nth, fa_str *out)
 {
     size_t want = strlen(name), i = 0;
     char *text;
@@ -129,7 +129,7 @@ bool fa_query_get(fa_arena *a, fa_str query, const char *name, fa_str *out)
             end++;
         for (eq = i; eq < end && query.p[eq] != '='; eq++)
             ;
-        if (eq - i == want && memcmp(query.p + i, name, want) == 0) {
+        if (eq - i == want && memcmp(query.p + i, name, want) == 0 && nth-- == 0) {
             fa_str raw = eq < end ? (fa_str){query.p + eq + 1, end - eq - 1} : (fa_str){0};
 
             if (!(text = fa_arena_alloc(a, raw.n + 1)) || !unescape(raw, true, text, &n) ||

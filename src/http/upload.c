@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define KEEP_FREE ((uint64_t)512 << 20)
+enum { NAME_BYTES = 120 };
 
 static fa_rc room_for(const char *dir, uint64_t need, fa_err *e)
 {
@@ -28,29 +29,34 @@ static fa_rc room_for(const char *dir, uint64_t need, fa_err *e)
     return FA_OK;
 }
 
-/* The file keeps the extension of the name the browser gave, for people who look there; nothing
- * reads it as a path. */
-static fa_str extension(fa_str name)
+/* The file keeps the name the browser gave, made harmless: people see it in the list of loads. */
+static char *safe_name(fa_arena *a, fa_str name)
 {
-    size_t i = name.n;
+    char *out;
 
-    while (i > 0 && name.n - i < 12) {
-        char c = name.p[i - 1];
-
-        if (!(c == '.' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9')))
+    for (size_t i = name.n; i > 0; i--)
+        if (name.p[i - 1] == '/' || name.p[i - 1] == '\\') {
+            name = (fa_str){name.p + i, name.n - i};
             break;
-        i--;
-    }
-    while (i < name.n && name.p[i] != '.')
-        i++;
-    return (fa_str){name.p + i, name.n - i};
+        }
+    if (name.n > NAME_BYTES) /* the end matters: .csv.gz */
+        name = (fa_str){name.p + name.n - NAME_BYTES, NAME_BYTES};
+    if (!name.n || !fa_utf8_valid(name))
+        name = FA_STR("bill");
+    if (!(out = fa_arena_dupz(a, name)))
+        return NULL;
+    for (char *p = out; *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 0x7f || strchr("*?[]{}\"'`$|&;<>:", *p))
+            *p = '_';
+    if (*out == '.')
+        *out = '_';
+    return out;
 }
 
 fa_rc fa_upload_open(fa_wire *w, fa_err *e)
 {
     const char *dir = fa_ledger_dir(w->server->ledger);
-    fa_str name = fa_req_query(&w->req, "name");
+    char *name = safe_name(&w->mem, fa_req_query(&w->req, "name"));
     char id[37];
     fa_rc rc;
 
@@ -59,7 +65,7 @@ fa_rc fa_upload_open(fa_wire *w, fa_err *e)
     fa_uuid_v4(id);
     w->stage_dir = fa_arena_printf(&w->mem, "%s/staging/up-%s", dir, id);
     w->stage_path =
-        fa_arena_printf(&w->mem, "%s/staging/up-%s/bill%.*s", dir, id, FA_FMT(extension(name)));
+        name && w->stage_dir ? fa_arena_printf(&w->mem, "%s/%s", w->stage_dir, name) : NULL;
     if (!w->stage_dir || !w->stage_path)
         return fa_oom(e);
     w->req.body_file = w->stage_path;

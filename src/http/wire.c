@@ -38,14 +38,19 @@ fa_str fa_req_query(const fa_req *r, const char *name)
     const fa_wire *w = (const fa_wire *)r;
     fa_str v;
 
-    return fa_query_get(r->mem, w->query, name, &v) ? v : (fa_str){0};
+    return fa_query_get(r->mem, w->query, name, 0, &v) ? v : (fa_str){0};
 }
 
 bool fa_req_has_query(const fa_req *r, const char *name)
 {
     fa_str v;
 
-    return fa_query_get(r->mem, ((const fa_wire *)r)->query, name, &v);
+    return fa_req_query_nth(r, name, 0, &v);
+}
+
+bool fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out)
+{
+    return fa_query_get(r->mem, ((const fa_wire *)r)->query, name, nth, out);
 }
 
 fa_str fa_req_header(const fa_req *r, const char *name)
