@@ -50,6 +50,7 @@ typedef struct fa_bill_file {
     int64_t bytes;          /* as stored */
     fa_bill_column *column; /* in file order */
     size_t ncolumn;
+    bool skip_broken;       /* CSV records of a wrong shape are put aside (--skip-bad), not refused */
 } fa_bill_file;
 
 /* Opens PATH, tells its kind and packing by its first bytes, and reads its columns. In the arena.

@@ -65,7 +65,7 @@ FA_MUST_CHECK fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char
                                   fa_str skip_rows, fa_str *sql, fa_err *e);
 /* Names of fa_line's text arguments, in the order of fa_map_select. */
 FA_MUST_CHECK fa_rc fa_map_line_names(fa_arena *a, const fa_bill_file *f, fa_str **out, size_t *n, fa_err *e);
-/* A statement that lists bad rows: (row BIGINT from 1, column, value, reason), at most `limit`. */
+/* A statement that lists bad rows: (row BIGINT from 1, column, value, reason, whole row as JSON), at most `limit`. */
 FA_MUST_CHECK fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path, const fa_tally *scratch,
                                     int64_t limit, fa_str *sql, fa_err *e);
 /* FROM item over the raw rows (text as delivered) with their number as fa_row. */

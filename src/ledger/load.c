@@ -341,7 +341,8 @@ typedef struct bad_list {
     int64_t n, limit;
 } bad_list;
 
-static void bad_row(bad_list *l, int64_t row, fa_str column, fa_str value, fa_str reason, const char *unit)
+static void bad_row(bad_list *l, int64_t row, fa_str column, fa_str value, fa_str reason, fa_str record,
+                    const char *unit)
 {
     l->n++;
     if (l->n > l->limit + BAD_SHOWN)
@@ -364,6 +365,8 @@ static void bad_row(bad_list *l, int64_t row, fa_str column, fa_str value, fa_st
     fa_buf_csv(&l->text, value, true);
     fa_buf_c(&l->text, ',');
     fa_buf_csv(&l->text, reason, true);
+    fa_buf_c(&l->text, ',');
+    fa_buf_csv(&l->text, record, true);
     fa_buf_c(&l->text, '\n');
 }
 
@@ -373,7 +376,8 @@ static fa_rc add_bad(void *user, const fa_batch *b, fa_err *e)
 
     (void)e;
     for (size_t r = 0; r < b->rows; r++) {
-        bad_row(l, b->col[0].i64[r], b->col[1].text[r], b->col[2].text[r], b->col[3].text[r], "row");
+        bad_row(l, b->col[0].i64[r], b->col[1].text[r], b->col[2].text[r], b->col[3].text[r],
+                b->col[4].text[r], "row");
         fa_buf_fmt(&l->rows, "%s%lld", l->rows.n ? ", " : "", (long long)b->col[0].i64[r]);
     }
     return FA_OK;
@@ -413,6 +417,25 @@ static fa_rc run_with_feed(load_job *j, size_t i, const char *pipe, fa_str sql, 
     return rc;
 }
 
+static fa_rc add_broken(void *user, const fa_batch *b, fa_err *e)
+{
+    bad_list *l = user;
+
+    (void)e;
+    for (size_t r = 0; r < b->rows; r++)
+        bad_row(l, b->col[0].i64[r], FA_STR(""), FA_STR(""), b->col[1].text[r], b->col[2].text[r], "line");
+    return FA_OK;
+}
+
+static fa_rc forget_broken(load_job *j, const fa_bill_file *f, fa_err *e)
+{
+    fa_rc rc = FA_OK;
+
+    if (f->skip_broken && !(rc = fa_execf(j->conn, e, "DROP TABLE IF EXISTS fa_rejects")))
+        rc = fa_execf(j->conn, e, "DROP TABLE IF EXISTS fa_reject_scans");
+    return rc;
+}
+
 /* Says what is wrong with rows of file i; *n counts them (up to limit + 1). */
 static fa_rc find_bad(load_job *j, size_t i, bad_list *bad, fa_err *e)
 {
@@ -425,8 +448,14 @@ static fa_rc find_bad(load_job *j, size_t i, bad_list *bad, fa_err *e)
         fa_tally_free(scratch);
         return fa_oom(e);
     }
-    if (!(rc = fa_map_bad_rows(j->a, &j->file[i], pipe, scratch, bad->limit + 1, &sql, e)))
+    if (!(rc = forget_broken(j, &j->file[i], e)) &&
+        !(rc = fa_map_bad_rows(j->a, &j->file[i], pipe, scratch, bad->limit + 1, &sql, e)))
         rc = run_with_feed(j, i, pipe, sql, add_bad, bad, hash, e);
+    if (!rc && j->file[i].skip_broken)
+        rc = fa_sql_query(j->conn,
+                          FA_STR("SELECT line::BIGINT, any_value(error_message), any_value(csv_line) FROM"
+                                 " fa_rejects GROUP BY line ORDER BY line LIMIT 100002"),
+                          NULL, 0, add_broken, bad, e);
     fa_tally_free(scratch);
     return rc;
 }
@@ -497,7 +526,8 @@ static fa_rc copy_file(load_job *j, size_t i, const char *pipe, fa_str skip_rows
     fa_buf b;
     fa_rc rc;
 
-    if (fa_map_select(j->a, &j->file[i], pipe, j->tally, skip_rows, &select, e))
+    if (forget_broken(j, &j->file[i], e) ||
+        fa_map_select(j->a, &j->file[i], pipe, j->tally, skip_rows, &select, e))
         return e->rc;
     fa_buf_init(&b, 16 << 20);
     fa_buf_z(&b, "COPY (");
@@ -525,13 +555,20 @@ static fa_rc keep_rejects(load_job *j, const bad_list *bad, fa_err *e)
     if (j->reject_file.n && (rc = fa_file_read(path, 64 << 20, &b, e)))
         goto done;
     if (!b.n)
-        fa_buf_z(&b, "file,row,column,value,reason\n");
+        fa_buf_z(&b, "file,row,column,value,reason,record\n");
     fa_buf_str(&b, fa_buf_view(&bad->text));
     rc = b.failed ? fa_oom(e) : fa_file_write_durable(path, fa_buf_view(&b), 0600, e);
     j->reject_file = fa_str_of(path);
 done:
     fa_buf_release(&b);
     return rc;
+}
+
+/* A record of a wrong shape, which --skip-bad may put aside; a fault of the file as a whole is not. */
+static bool is_broken_record(const load_job *j, const fa_err *e)
+{
+    return j->q->skip_bad > 0 && e->rc == FA_EDATA && strstr(e->msg, ": line ") != NULL &&
+           (strstr(e->msg, "the header has") || strstr(e->msg, "comma-separated"));
 }
 
 static fa_rc read_file(load_job *j, size_t i, fa_err *e)
@@ -554,10 +591,11 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     }
     if ((rc = fa_map_line_names(j->a, f, &name, &nname, e)) ||
         (rc = fa_tally_lines(j->tally, j->l->line_seed, name, nname, e)) ||
-        (rc = copy_file(j, i, pipe, FA_STR(""), e)) ||
-        (j->q->skip_bad > 0 && (rc = has_bad_tags(j, i, &bad_tags, e))))
+        ((rc = copy_file(j, i, pipe, FA_STR(""), e)) && !is_broken_record(j, e)) ||
+        (!rc && j->q->skip_bad > 0 && (rc = has_bad_tags(j, i, &bad_tags, e))))
         goto done;
-    if (fa_tally_bad(j->tally) > 0 || bad_tags) {
+    f->skip_broken = rc != FA_OK;
+    if (rc || fa_tally_bad(j->tally) > 0 || bad_tags) {
         if ((rc = find_bad(j, i, &bad, e)))
             goto done;
         if (bad.n > bad.limit || bad.n == 0) {

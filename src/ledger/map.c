@@ -107,8 +107,11 @@ void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in
     fa_buf_fmt(b,
                "}, header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"',"
                " nullstr = ['', 'NULL', 'null', '(null)'], max_line_size = 1200000,"
-               " buffer_size = %d, parallel = %s)",
-               16 << 20, in_order ? "false" : "true");
+               " buffer_size = %d, parallel = %s%s)",
+               16 << 20, in_order ? "false" : "true",
+               f->skip_broken ? ", store_rejects = true, rejects_table = 'fa_rejects', rejects_scan ="
+                                " 'fa_reject_scans'"
+                              : "");
     if (in_order)
         fa_buf_z(b, ")");
 }
@@ -192,7 +195,7 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
         put_text(&b, f, line[i]);
     }
     fa_buf_z(&b, ") AS fa_line FROM ");
-    fa_map_raw(&b, f, pipe_path, skip_rows.n > 0);
+    fa_map_raw(&b, f, pipe_path, skip_rows.n > 0 || f->skip_broken);
     if (skip_rows.n)
         fa_buf_fmt(&b, " WHERE fa_row NOT IN (%.*s)", FA_FMT(skip_rows));
     fa_buf_z(&b, ")");
@@ -265,7 +268,7 @@ static size_t bad_cases(const fa_bill_file *f, bad_case *out)
         if (c->focus->kind == FA_C_TIME)
             out[n++] = (bad_case){ c, "is not a date and time between 2000 and 2100" };
         if (c->focus->kind == FA_C_DEC || c->focus->kind == FA_C_MEASURE)
-            out[n++] = (bad_case){ c, "is not a number, or one of 21 digits and more before the point" };
+            out[n++] = (bad_case){ c, "is not a number of at most 20 digits before the point" };
         if (c->focus->kind == FA_C_MEASURE && is_money(c->focus))
             out[n++] = (bad_case){ c, "is past the fixed-point range of 900,000,000" };
         if (c->focus->kind == FA_C_TAGS)
@@ -286,7 +289,8 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
         return fa_oom(e);
     n = bad_cases(f, k);
     fa_buf_init(&b, 8 << 20);
-    fa_buf_z(&b, "SELECT fa_row::BIGINT, w.c, left(w.v, 200), w.r FROM (SELECT fa_row, CASE");
+    fa_buf_z(&b, "SELECT fa_row::BIGINT, w.c, left(w.v, 200), w.r, to_json(record)::VARCHAR FROM (SELECT"
+                 " fa_row, record, CASE");
     for (size_t i = 0; i < n; i++) {
         fa_buf_z(&b, " WHEN ");
         put_condition(&b, f, &k[i], scratch);
@@ -300,7 +304,7 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
     }
     fa_buf_z(&b, " END AS w FROM ");
     fa_map_raw(&b, f, pipe_path, true);
-    fa_buf_fmt(&b, ") WHERE w IS NOT NULL ORDER BY fa_row LIMIT %lld", (long long)limit);
+    fa_buf_fmt(&b, " AS record) WHERE w IS NOT NULL ORDER BY fa_row LIMIT %lld", (long long)limit);
     *sql = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql->p)
         rc = fa_oom(e);
