@@ -28,12 +28,36 @@ struct fa_cmd {
     bool (*alone)(int argc, char **argv); /* NULL, or true when this command line needs no ledger after all: run gets NULL */
     /* argv[0] is the command; --data DIR and --memory SIZE are already taken out. Returns the exit code. */
     int (*run)(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
+    bool stays;           /* is never sent to who has DIR: waits for it to be free (serve) */
 };
 /* The run function of each cli/NAME.c is called fa_cli_NAME; its row stands in main.c. */
-int  fa_cli_demo(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io);
+#define FA_CLI_RUN(name) \
+    int fa_cli_##name(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io)
+FA_CLI_RUN(init);
+FA_CLI_RUN(link);
+FA_CLI_RUN(load);
+FA_CLI_RUN(query);
+FA_CLI_RUN(token);
+FA_CLI_RUN(check);
+FA_CLI_RUN(rebuild);
+FA_CLI_RUN(backup);
+FA_CLI_RUN(restore);
+FA_CLI_RUN(demo);
+FA_CLI_RUN(serve);
 bool fa_cli_demo_alone(int argc, char **argv);
 
 extern const fa_cmd fa_cmds[]; /* ends with a NULL name; main.c */
+const fa_cmd *fa_cmd_find(const char *name); /* NULL: no such command */
+
+/* What a command line has besides its command: --data, --memory and --help, taken out of argv wherever
+ * they are after the command, up to a "--". */
+typedef struct fa_globals {
+    const char *dir;   /* NULL: not given */
+    size_t      memory_bytes;
+    bool        help;
+} fa_globals;
+/* FA_EINVAL: a value is missing or wrong. argv is compacted in place, *argc is what is left. */
+FA_MUST_CHECK fa_rc fa_globals_take(int *argc, char **argv, fa_globals *out, fa_err *e);
 
 /* Prints "farthing: what, where, what to do" to io->err and gives the exit code of e->rc. */
 int fa_cmd_fail(fa_cmd_io *io, const fa_err *e);
