@@ -1,10 +1,10 @@
 /*
  * feed.c - a CSV file as a stream of checked bytes in a named pipe.
  *
- * The engine's own reader takes a gzip file that ends in the middle for a whole one and never looks at
- * its checksum, so a bill could lose its tail in silence. Here the file is unpacked by its own library
- * on a thread of its own, checked on the way, and the engine reads the plain text from a pipe; it still
- * parses in parallel. The content hash is taken from the same bytes.
+ * The engine's own reader takes a gzip file that ends in the middle for a whole one and never looks
+ * at its checksum, so a bill could lose its tail in silence. Here the file is unpacked by its own
+ * library on a thread of its own, checked on the way, and the engine reads the plain text from a
+ * pipe; it still parses in parallel. The content hash is taken from the same bytes.
  */
 #include "bill/bill.h"
 
@@ -38,9 +38,9 @@ struct fa_feed {
     atomic_bool stop;
     atomic_int_fast64_t packed;
     crypto_generichash_state hash;
-    int64_t unpacked, line;  /* line: number of the line that is open, from 1 */
-    size_t line_bytes;       /* of the open line */
-    unsigned utf_need;       /* continuation bytes still due */
+    int64_t unpacked, line;       /* line: number of the line that is open, from 1 */
+    size_t line_bytes;            /* of the open line */
+    unsigned utf_need;            /* continuation bytes still due */
     unsigned char utf_lo, utf_hi; /* bounds of the next one */
     fa_err err;
 };
@@ -60,7 +60,10 @@ static bool utf_step(fa_feed *d, unsigned char c)
     }
     d->utf_lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
     d->utf_hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-    d->utf_need = c >= 0xc2 && c <= 0xdf ? 1 : c >= 0xe0 && c <= 0xef ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 0;
+    d->utf_need = c >= 0xc2 && c <= 0xdf   ? 1
+                  : c >= 0xe0 && c <= 0xef ? 2
+                  : c >= 0xf0 && c <= 0xf4 ? 3
+                                           : 0;
     return d->utf_need > 0;
 }
 
@@ -102,7 +105,8 @@ static fa_rc check_text(fa_feed *d, const char *p, size_t n)
     if (d->file.pack != FA_PACK_NONE && d->unpacked > BOMB_FROM &&
         d->unpacked / BOMB_RATIO > atomic_load(&d->packed)) {
         (void)refuse(d, "the file unpacks to more than 200 times its size");
-        return fa_hint(&d->err, "if the file is what it should be, unpack it and load the plain CSV");
+        return fa_hint(&d->err,
+                       "if the file is what it should be, unpack it and load the plain CSV");
     }
     while (n > 0) {
         const char *nl = memchr(p, '\n', n);
@@ -127,7 +131,7 @@ static fa_rc check_text(fa_feed *d, const char *p, size_t n)
 static fa_rc write_pipe(fa_feed *d, const char *p, size_t n)
 {
     while (n > 0) {
-        struct pollfd w = { .fd = d->pipe, .events = POLLOUT };
+        struct pollfd w = {.fd = d->pipe, .events = POLLOUT};
         ssize_t put;
 
         if (atomic_load(&d->stop))
@@ -169,7 +173,8 @@ static fa_rc read_raw(fa_feed *d, int fd, char *buf, size_t *n)
         got = read(fd, buf, IN_STEP);
     while (got < 0 && errno == EINTR);
     if (got < 0)
-        return fa_fail(&d->err, FA_EENV, "could not read \"%s\": %s", d->file.path, strerror(errno));
+        return fa_fail(&d->err, FA_EENV, "could not read \"%s\": %s", d->file.path,
+                       strerror(errno));
     *n = (size_t)got;
     atomic_fetch_add(&d->packed, got);
     crypto_generichash_update(&d->hash, (const unsigned char *)buf, *n);
@@ -186,7 +191,7 @@ static fa_rc cut_off(fa_feed *d)
 
 static fa_rc feed_gzip(fa_feed *d, int fd, char *in, char *out)
 {
-    z_stream z = { 0 };
+    z_stream z = {0};
     size_t n = 0;
     bool open_member = false;
     fa_rc rc;
@@ -204,7 +209,8 @@ static fa_rc feed_gzip(fa_feed *d, int fd, char *in, char *out)
             zr = inflate(&z, Z_NO_FLUSH);
             open_member = zr != Z_STREAM_END;
             if (zr != Z_OK && zr != Z_STREAM_END && zr != Z_BUF_ERROR) {
-                rc = fa_fail(&d->err, FA_EDATA, "%.*s: the gzip archive is damaged after line %lld%s%s",
+                rc = fa_fail(&d->err, FA_EDATA,
+                             "%.*s: the gzip archive is damaged after line %lld%s%s",
                              FA_FMT(d->file.name), (long long)d->line, z.msg ? ": " : "",
                              z.msg ? z.msg : "");
                 goto done;
@@ -236,15 +242,16 @@ static fa_rc feed_zstd(fa_feed *d, int fd, char *in, char *out)
         return fa_oom(&d->err);
     ZSTD_DCtx_setParameter(z, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
     while (!(rc = read_raw(d, fd, in, &n)) && n > 0) {
-        ZSTD_inBuffer zin = { in, n, 0 };
+        ZSTD_inBuffer zin = {in, n, 0};
         bool more = true;
 
         while (zin.pos < zin.size || more) {
-            ZSTD_outBuffer zout = { out, OUT_STEP, 0 };
+            ZSTD_outBuffer zout = {out, OUT_STEP, 0};
 
             left = ZSTD_decompressStream(z, &zout, &zin);
             if (ZSTD_isError(left)) {
-                rc = fa_fail(&d->err, FA_EDATA, "%.*s: the zstd archive is damaged after line %lld: %s",
+                rc = fa_fail(&d->err, FA_EDATA,
+                             "%.*s: the zstd archive is damaged after line %lld: %s",
                              FA_FMT(d->file.name), (long long)d->line, ZSTD_getErrorName(left));
                 goto done;
             }

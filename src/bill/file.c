@@ -27,11 +27,12 @@ static fa_str last_part(const char *path)
 }
 
 /* Up to `cap` unpacked bytes from the start of the file. *n < cap: that is all there is. */
-static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, size_t *n, fa_err *e)
+static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, size_t *n,
+                        fa_err *e)
 {
     static const size_t step = 1 << 16;
     char *raw = malloc(step);
-    z_stream z = { 0 };
+    z_stream z = {0};
     ZSTD_DStream *zs = NULL;
     fa_rc rc = FA_OK;
     size_t got;
@@ -69,8 +70,8 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
                 goto done;
             }
         } else {
-            ZSTD_inBuffer zin = { raw, got, 0 };
-            ZSTD_outBuffer zout = { out, cap, *n };
+            ZSTD_inBuffer zin = {raw, got, 0};
+            ZSTD_outBuffer zout = {out, cap, *n};
 
             while (zin.pos < zin.size && zout.pos < zout.size) {
                 size_t left = ZSTD_decompressStream(zs, &zout, &zin);
@@ -121,7 +122,7 @@ static fa_rc add_column(fa_arena *a, fa_bill_file *f, fa_str name, fa_str type, 
     type = fa_arena_dup(a, type);
     if (!name.p || !type.p)
         return fa_oom(e);
-    f->column[f->ncolumn++] = (fa_bill_column){ .name = name, .type = type };
+    f->column[f->ncolumn++] = (fa_bill_column){.name = name, .type = type};
     return FA_OK;
 }
 
@@ -190,7 +191,7 @@ static fa_rc read_csv_header(fa_arena *a, fa_bill_file *f, const char *p, size_t
     if (memchr(p, 0, n))
         return fa_fail(e, FA_EDATA, "%.*s: line 1 has a NUL byte: this is not a CSV file",
                        FA_FMT(f->name));
-    if (!fa_utf8_valid((fa_str){ p, n }))
+    if (!fa_utf8_valid((fa_str){p, n}))
         return fa_fail(e, FA_EDATA, "%.*s: line 1 is not UTF-8", FA_FMT(f->name));
     fa_buf_init(&field, HEADER_MAX);
     while (!end) {
@@ -238,7 +239,7 @@ static fa_rc read_parquet_header(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_
     fa_conn *c = NULL;
     fa_buf sql;
     fa_rc rc;
-    describe d = { a, f };
+    describe d = {a, f};
 
     fa_buf_init(&sql, 1 << 16);
     fa_buf_z(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(");
@@ -262,12 +263,12 @@ fa_rc fa_bill_open(fa_engine *g, fa_arena *a, const char *path, fa_bill_file *ou
 {
     fa_rc rc = FA_OK;
     struct stat st;
-    unsigned char magic[4] = { 0 };
+    unsigned char magic[4] = {0};
     FILE *in = NULL;
     char *start = NULL;
     size_t n = 0;
 
-    *out = (fa_bill_file){ .path = fa_arena_dupz(a, fa_str_of(path)) };
+    *out = (fa_bill_file){.path = fa_arena_dupz(a, fa_str_of(path))};
     if (!out->path)
         return fa_oom(e);
     out->name = last_part(out->path);

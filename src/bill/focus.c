@@ -2,10 +2,11 @@
  * focus.c - FOCUS 1.0, 1.1 and 1.2: the column table and the recognition of a FOCUS file.
  *
  * The one idea: columns are matched by exact name in any order, the version follows from the set of
- * columns, and what FOCUS does not know is kept in the archive. An unknown column becomes part of the
- * line (a key that people can group by) only when it describes the resource: names that speak of money,
- * quantities, rates, times or row identities never do, nor do columns whose values differ from row to row.
- * Source: FOCUS specification 1.0 (June 2024), 1.1 (Nov 2024), 1.2 (May 2025); billing-formats.md 2.1.
+ * columns, and what FOCUS does not know is kept in the archive. An unknown column becomes part of
+ * the line (a key that people can group by) only when it describes the resource: names that speak
+ * of money, quantities, rates, times or row identities never do, nor do columns whose values differ
+ * from row to row. Source: FOCUS specification 1.0 (June 2024), 1.1 (Nov 2024), 1.2 (May 2025);
+ * billing-formats.md 2.1.
  */
 #include "bill/bill.h"
 
@@ -17,65 +18,66 @@
 #define OPT false, false, false
 
 const fa_column fa_columns[] = {
-    { "AvailabilityZone", FA_C_DIM, 10, OPT },
-    { "BilledCost", FA_C_MEASURE, 10, true, true, false },
-    { "BillingAccountId", FA_C_DIM, 10, true, true, false },
-    { "BillingAccountName", FA_C_DIM, 10, EXP },
-    { "BillingAccountType", FA_C_DIM, 12, OPT },
-    { "BillingCurrency", FA_C_DIM, 10, REQ },
-    { "BillingPeriodEnd", FA_C_TIME, 10, EXP },
-    { "BillingPeriodStart", FA_C_TIME, 10, REQ },
-    { "CapacityReservationId", FA_C_DIM, 11, OPT },
-    { "CapacityReservationStatus", FA_C_DIM, 11, OPT },
-    { "ChargeCategory", FA_C_DIM, 10, true, true, false },
-    { "ChargeClass", FA_C_DIM, 10, EXP },
-    { "ChargeDescription", FA_C_DIM, 10, EXP },
-    { "ChargeFrequency", FA_C_DIM, 10, OPT },
-    { "ChargePeriodEnd", FA_C_TIME, 10, EXP },
-    { "ChargePeriodStart", FA_C_TIME, 10, REQ },
-    { "CommitmentDiscountCategory", FA_C_DIM, 10, OPT },
-    { "CommitmentDiscountId", FA_C_DIM, 10, OPT },
-    { "CommitmentDiscountName", FA_C_DIM, 10, OPT },
-    { "CommitmentDiscountQuantity", FA_C_DEC, 11, OPT },
-    { "CommitmentDiscountStatus", FA_C_DIM, 10, OPT },
-    { "CommitmentDiscountType", FA_C_DIM, 10, OPT },
-    { "CommitmentDiscountUnit", FA_C_DIM, 11, OPT },
-    { "ConsumedQuantity", FA_C_MEASURE, 10, OPT },
-    { "ConsumedUnit", FA_C_DIM, 10, OPT },
-    { "ContractedCost", FA_C_MEASURE, 10, true, true, false },
-    { "ContractedUnitPrice", FA_C_DEC, 10, OPT },
-    { "EffectiveCost", FA_C_MEASURE, 10, true, true, false },
-    { "HostProviderName", FA_C_DIM, 13, OPT },
-    { "InvoiceId", FA_C_TEXT, 12, OPT }, /* a new one each month: in the line it would be a line per month */
-    { "InvoiceIssuerName", FA_C_DIM, 10, EXP },
-    { "ListCost", FA_C_MEASURE, 10, true, true, false },
-    { "ListUnitPrice", FA_C_DEC, 10, OPT },
-    { "PricingCategory", FA_C_DIM, 10, OPT },
-    { "PricingCurrency", FA_C_DIM, 12, OPT },
-    { "PricingCurrencyContractedUnitPrice", FA_C_DEC, 12, OPT },
-    { "PricingCurrencyEffectiveCost", FA_C_DEC, 12, OPT },
-    { "PricingCurrencyListUnitPrice", FA_C_DEC, 12, OPT },
-    { "PricingQuantity", FA_C_MEASURE, 10, EXP },
-    { "PricingUnit", FA_C_DIM, 10, EXP },
-    { "ProviderName", FA_C_DIM, 10, OPT }, /* or ServiceProviderName: see match_focus */
-    { "PublisherName", FA_C_DIM, 10, OPT },
-    { "RegionId", FA_C_DIM, 10, OPT },
-    { "RegionName", FA_C_DIM, 10, OPT },
-    { "ResourceId", FA_C_DIM, 10, OPT },
-    { "ResourceName", FA_C_DIM, 10, OPT },
-    { "ResourceType", FA_C_DIM, 10, OPT },
-    { "ServiceCategory", FA_C_DIM, 10, EXP },
-    { "ServiceName", FA_C_DIM, 10, true, true, false },
-    { "ServiceProviderName", FA_C_DIM, 13, OPT },
-    { "ServiceSubcategory", FA_C_DIM, 11, OPT },
-    { "SkuId", FA_C_DIM, 10, OPT },
-    { "SkuMeter", FA_C_DIM, 11, OPT },
-    { "SkuPriceDetails", FA_C_TEXT, 11, OPT }, /* JSON that follows from SkuPriceId */
-    { "SkuPriceId", FA_C_DIM, 10, OPT },
-    { "SubAccountId", FA_C_DIM, 10, OPT },
-    { "SubAccountName", FA_C_DIM, 10, OPT },
-    { "SubAccountType", FA_C_DIM, 12, OPT },
-    { "Tags", FA_C_TAGS, 10, OPT },
+    {"AvailabilityZone", FA_C_DIM, 10, OPT},
+    {"BilledCost", FA_C_MEASURE, 10, true, true, false},
+    {"BillingAccountId", FA_C_DIM, 10, true, true, false},
+    {"BillingAccountName", FA_C_DIM, 10, EXP},
+    {"BillingAccountType", FA_C_DIM, 12, OPT},
+    {"BillingCurrency", FA_C_DIM, 10, REQ},
+    {"BillingPeriodEnd", FA_C_TIME, 10, EXP},
+    {"BillingPeriodStart", FA_C_TIME, 10, REQ},
+    {"CapacityReservationId", FA_C_DIM, 11, OPT},
+    {"CapacityReservationStatus", FA_C_DIM, 11, OPT},
+    {"ChargeCategory", FA_C_DIM, 10, true, true, false},
+    {"ChargeClass", FA_C_DIM, 10, EXP},
+    {"ChargeDescription", FA_C_DIM, 10, EXP},
+    {"ChargeFrequency", FA_C_DIM, 10, OPT},
+    {"ChargePeriodEnd", FA_C_TIME, 10, EXP},
+    {"ChargePeriodStart", FA_C_TIME, 10, REQ},
+    {"CommitmentDiscountCategory", FA_C_DIM, 10, OPT},
+    {"CommitmentDiscountId", FA_C_DIM, 10, OPT},
+    {"CommitmentDiscountName", FA_C_DIM, 10, OPT},
+    {"CommitmentDiscountQuantity", FA_C_DEC, 11, OPT},
+    {"CommitmentDiscountStatus", FA_C_DIM, 10, OPT},
+    {"CommitmentDiscountType", FA_C_DIM, 10, OPT},
+    {"CommitmentDiscountUnit", FA_C_DIM, 11, OPT},
+    {"ConsumedQuantity", FA_C_MEASURE, 10, OPT},
+    {"ConsumedUnit", FA_C_DIM, 10, OPT},
+    {"ContractedCost", FA_C_MEASURE, 10, true, true, false},
+    {"ContractedUnitPrice", FA_C_DEC, 10, OPT},
+    {"EffectiveCost", FA_C_MEASURE, 10, true, true, false},
+    {"HostProviderName", FA_C_DIM, 13, OPT},
+    {"InvoiceId", FA_C_TEXT, 12,
+     OPT}, /* a new one each month: in the line it would be a line per month */
+    {"InvoiceIssuerName", FA_C_DIM, 10, EXP},
+    {"ListCost", FA_C_MEASURE, 10, true, true, false},
+    {"ListUnitPrice", FA_C_DEC, 10, OPT},
+    {"PricingCategory", FA_C_DIM, 10, OPT},
+    {"PricingCurrency", FA_C_DIM, 12, OPT},
+    {"PricingCurrencyContractedUnitPrice", FA_C_DEC, 12, OPT},
+    {"PricingCurrencyEffectiveCost", FA_C_DEC, 12, OPT},
+    {"PricingCurrencyListUnitPrice", FA_C_DEC, 12, OPT},
+    {"PricingQuantity", FA_C_MEASURE, 10, EXP},
+    {"PricingUnit", FA_C_DIM, 10, EXP},
+    {"ProviderName", FA_C_DIM, 10, OPT}, /* or ServiceProviderName: see match_focus */
+    {"PublisherName", FA_C_DIM, 10, OPT},
+    {"RegionId", FA_C_DIM, 10, OPT},
+    {"RegionName", FA_C_DIM, 10, OPT},
+    {"ResourceId", FA_C_DIM, 10, OPT},
+    {"ResourceName", FA_C_DIM, 10, OPT},
+    {"ResourceType", FA_C_DIM, 10, OPT},
+    {"ServiceCategory", FA_C_DIM, 10, EXP},
+    {"ServiceName", FA_C_DIM, 10, true, true, false},
+    {"ServiceProviderName", FA_C_DIM, 13, OPT},
+    {"ServiceSubcategory", FA_C_DIM, 11, OPT},
+    {"SkuId", FA_C_DIM, 10, OPT},
+    {"SkuMeter", FA_C_DIM, 11, OPT},
+    {"SkuPriceDetails", FA_C_TEXT, 11, OPT}, /* JSON that follows from SkuPriceId */
+    {"SkuPriceId", FA_C_DIM, 10, OPT},
+    {"SubAccountId", FA_C_DIM, 10, OPT},
+    {"SubAccountName", FA_C_DIM, 10, OPT},
+    {"SubAccountType", FA_C_DIM, 12, OPT},
+    {"Tags", FA_C_TAGS, 10, OPT},
 };
 const size_t fa_ncolumns = FA_COUNT(fa_columns);
 
@@ -101,25 +103,25 @@ const fa_column *fa_column_find(fa_str name)
 static const struct {
     const char *provider, *center;
 } centers[] = {
-    { "aws", "AWS" },
-    { "amazon web services", "AWS" },
-    { "amazon web services, inc.", "AWS" },
-    { "amazon", "AWS" },
-    { "microsoft", "Azure" },
-    { "azure", "Azure" },
-    { "microsoft azure", "Azure" },
-    { "google", "GCP" },
-    { "google cloud", "GCP" },
-    { "google cloud platform", "GCP" },
-    { "gcp", "GCP" },
-    { "oracle", "Oracle" },
-    { "oci", "Oracle" },
-    { "oracle cloud infrastructure", "Oracle" },
-    { "oracle cloud", "Oracle" },
-    { "snowflake", "Snowflake" },
-    { "databricks", "databricks" },
-    { "datadog", "Datadog" },
-    { "kubernetes", "Kubernetes" },
+    {"aws", "AWS"},
+    {"amazon web services", "AWS"},
+    {"amazon web services, inc.", "AWS"},
+    {"amazon", "AWS"},
+    {"microsoft", "Azure"},
+    {"azure", "Azure"},
+    {"microsoft azure", "Azure"},
+    {"google", "GCP"},
+    {"google cloud", "GCP"},
+    {"google cloud platform", "GCP"},
+    {"gcp", "GCP"},
+    {"oracle", "Oracle"},
+    {"oci", "Oracle"},
+    {"oracle cloud infrastructure", "Oracle"},
+    {"oracle cloud", "Oracle"},
+    {"snowflake", "Snowflake"},
+    {"databricks", "databricks"},
+    {"datadog", "Datadog"},
+    {"kubernetes", "Kubernetes"},
 };
 
 const char *fa_cost_center_sql(void)
@@ -149,10 +151,10 @@ const char *fa_cost_center_sql(void)
 
 static int score_focus(const fa_bill_file *f)
 {
-    static const char *const marks[] = { "BilledCost",     "EffectiveCost",     "ListCost",
-                                         "ContractedCost", "ChargeCategory",    "ChargePeriodStart",
-                                         "ServiceName",    "BillingPeriodStart", "ServiceCategory",
-                                         "BillingAccountId", "BillingCurrency" };
+    static const char *const marks[] = {
+        "BilledCost",      "EffectiveCost",     "ListCost",       "ContractedCost",
+        "ChargeCategory",  "ChargePeriodStart", "ServiceName",    "BillingPeriodStart",
+        "ServiceCategory", "BillingAccountId",  "BillingCurrency"};
     int score = 0;
 
     for (size_t i = 0; i < f->ncolumn; i++)
@@ -181,12 +183,12 @@ static bool has_word(fa_str name, const char *word)
 /* Names that speak of what changes from row to row: never part of a line. */
 static bool speaks_of_a_row(fa_str name)
 {
-    static const char *const words[] = { "cost",   "price",    "rate",     "quantity", "amount",
-                                         "percent", "discount", "time",     "date",     "guid",
-                                         "lineitem", "line_item", "rowid",  "row_id",   "rownumber",
-                                         "hash",   "index",    "sequence", "invoice",  "delivery",
-                                         "sourcefile", "period", "balance", "credit",  "usage_start",
-                                         "usage_end", "recordid", "ingest", "export" };
+    static const char *const words[] = {
+        "cost",        "price",     "rate",       "quantity", "amount",   "percent",
+        "discount",    "time",      "date",       "guid",     "lineitem", "line_item",
+        "rowid",       "row_id",    "rownumber",  "hash",     "index",    "sequence",
+        "invoice",     "delivery",  "sourcefile", "period",   "balance",  "credit",
+        "usage_start", "usage_end", "recordid",   "ingest",   "export"};
     if (fa_str_ieq(name, FA_STR("id")) || fa_str_ieq(name, FA_STR("x_id")))
         return true;
     for (size_t i = 0; i < FA_COUNT(words); i++)
@@ -244,9 +246,10 @@ static fa_rc check_required(fa_arena *a, const fa_bill_file *f, fa_str **notice,
             return e->rc;
     }
     if (!has_column(f, "ProviderName") && !has_column(f, "ServiceProviderName"))
-        return fa_fail(e, FA_EDATA,
-                       "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
-                       FA_FMT(f->name));
+        return fa_fail(
+            e, FA_EDATA,
+            "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
+            FA_FMT(f->name));
     return FA_OK;
 }
 
@@ -272,8 +275,8 @@ static fa_rc match_focus(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_str *ver
 }
 
 const fa_bill_format fa_bill_formats[] = {
-    { "focus", "FOCUS 1.0, 1.1, 1.2: CSV (plain, gzip, zstd) or Parquet", score_focus, match_focus },
-    { NULL, NULL, NULL, NULL },
+    {"focus", "FOCUS 1.0, 1.1, 1.2: CSV (plain, gzip, zstd) or Parquet", score_focus, match_focus},
+    {NULL, NULL, NULL, NULL},
 };
 
 fa_rc fa_bill_recognise(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_str want, fa_str *version,
@@ -285,8 +288,8 @@ fa_rc fa_bill_recognise(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_str want,
     for (const fa_bill_format *k = fa_bill_formats; k->name; k++) {
         fa_str name = fa_str_of(k->name);
         int score = k->score(f);
-        bool asked = want.n && fa_str_starts(want, name) &&
-                     (want.n == name.n || want.p[name.n] == '-');
+        bool asked =
+            want.n && fa_str_starts(want, name) && (want.n == name.n || want.p[name.n] == '-');
 
         if (want.n ? asked : score > best_score) {
             best = k;

@@ -36,7 +36,7 @@ static inline fa_str duck_text(const duckdb_string_t *s)
 {
     uint32_t n = s->value.inlined.length;
 
-    return (fa_str){ n <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, n };
+    return (fa_str){n <= 12 ? s->value.inlined.inlined : s->value.pointer.ptr, n};
 }
 static inline fa_i128 duck_i128(duckdb_hugeint h)
 {
@@ -44,7 +44,7 @@ static inline fa_i128 duck_i128(duckdb_hugeint h)
 }
 static inline duckdb_hugeint duck_huge(fa_i128 v)
 {
-    return (duckdb_hugeint){ .lower = (uint64_t)v, .upper = (int64_t)(v >> 64) };
+    return (duckdb_hugeint){.lower = (uint64_t)v, .upper = (int64_t)(v >> 64)};
 }
 
 /* What fa_cell(pointer, day, line_id) looks up: see fa_scan. */

@@ -1,9 +1,9 @@
 /*
  * duckdb.c - DuckDB behind the door to facts: opening, connections, statements, batches.
  *
- * The one idea: a statement runs on a pooled connection, its result is handed out column by column in
- * the few types the rest of the program knows (text, 64-bit integer, 128-bit integer, truth), and a
- * watchdog thread interrupts the statement whose deadline has passed.
+ * The one idea: a statement runs on a pooled connection, its result is handed out column by column
+ * in the few types the rest of the program knows (text, 64-bit integer, 128-bit integer, truth),
+ * and a watchdog thread interrupts the statement whose deadline has passed.
  */
 #include "engine/duck.h"
 
@@ -16,12 +16,12 @@
 #define POOL_MAX 16
 
 const fa_measure_info fa_measures[FA_M__COUNT] = {
-    [FA_M_BILLED] = { "BilledCost", "billed", NULL },
-    [FA_M_EFFECTIVE] = { "EffectiveCost", "effective", NULL },
-    [FA_M_LIST] = { "ListCost", "list", NULL },
-    [FA_M_CONTRACTED] = { "ContractedCost", "contracted", NULL },
-    [FA_M_CONSUMED] = { "ConsumedQuantity", "consumed", "ConsumedUnit" },
-    [FA_M_PRICED] = { "PricingQuantity", "priced", "PricingUnit" },
+    [FA_M_BILLED] = {"BilledCost", "billed", NULL},
+    [FA_M_EFFECTIVE] = {"EffectiveCost", "effective", NULL},
+    [FA_M_LIST] = {"ListCost", "list", NULL},
+    [FA_M_CONTRACTED] = {"ContractedCost", "contracted", NULL},
+    [FA_M_CONSUMED] = {"ConsumedQuantity", "consumed", "ConsumedUnit"},
+    [FA_M_PRICED] = {"PricingQuantity", "priced", "PricingUnit"},
 };
 
 /* ---- errors ---- */
@@ -109,7 +109,8 @@ static void set_running(fa_conn *c, bool running)
 static fa_rc set_option(duckdb_config cfg, const char *name, const char *value, fa_err *e)
 {
     if (duckdb_set_config(cfg, name, value) != DuckDBSuccess)
-        return fa_fail(e, FA_EINTERNAL, "the engine does not know the setting %s = %s", name, value);
+        return fa_fail(e, FA_EINTERNAL, "the engine does not know the setting %s = %s", name,
+                       value);
     return FA_OK;
 }
 
@@ -119,12 +120,12 @@ static fa_rc make_config(const fa_engine_options *o, duckdb_config cfg, fa_err *
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t memory = o->memory_bytes ? o->memory_bytes : (size_t)2 << 30;
     static const char *const fixed[][2] = {
-        { "autoinstall_known_extensions", "false" },
-        { "autoload_known_extensions", "false" },
-        { "allow_community_extensions", "false" },
-        { "preserve_insertion_order", "false" },
-        { "errors_as_json", "false" },
-        { "enable_object_cache", "false" },
+        {"autoinstall_known_extensions", "false"},
+        {"autoload_known_extensions", "false"},
+        {"allow_community_extensions", "false"},
+        {"preserve_insertion_order", "false"},
+        {"errors_as_json", "false"},
+        {"enable_object_cache", "false"},
     };
 
     for (size_t i = 0; i < FA_COUNT(fixed) - 1; i++)
@@ -371,7 +372,8 @@ fa_rc fa_sql_exec(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t 
         *changed = (int64_t)duckdb_rows_changed(&res);
     if (fa_str_starts(sql, FA_STR("BEGIN")))
         c->in_transaction = !rc;
-    else if (!rc && (fa_str_starts(sql, FA_STR("COMMIT")) || fa_str_starts(sql, FA_STR("ROLLBACK"))))
+    else if (!rc &&
+             (fa_str_starts(sql, FA_STR("COMMIT")) || fa_str_starts(sql, FA_STR("ROLLBACK"))))
         c->in_transaction = false;
     duckdb_destroy_result(&res);
     return rc;
@@ -567,7 +569,7 @@ static void read_col(batch_buf *b, size_t i, duckdb_vector vec, idx_t rows)
 
         for (idx_t r = 0; r < rows; r++)
             text[r] = duck_valid(mask, r) ? duck_text(&((const duckdb_string_t *)src)[r])
-                                          : (fa_str){ "", 0 };
+                                          : (fa_str){"", 0};
     }
     }
     col->text = col->type == FA_T_TEXT ? b->data[i] : NULL;
@@ -579,14 +581,14 @@ fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink
                    fa_err *e)
 {
     duckdb_result res;
-    batch_buf b = { 0 };
+    batch_buf b = {0};
     fa_rc rc = run(c, sql, p, np, &res, e);
 
     if (!rc)
         rc = open_batch(&b, &res, e);
     while (!rc) {
         duckdb_data_chunk chunk = duckdb_fetch_chunk(res);
-        fa_batch batch = { 0, b.cols, b.col };
+        fa_batch batch = {0, b.cols, b.col};
 
         if (!chunk)
             break;
@@ -625,7 +627,7 @@ static fa_rc take_i64(void *user, const fa_batch *b, fa_err *e)
 
 fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *out, fa_err *e)
 {
-    one_i64 o = { 0 };
+    one_i64 o = {0};
     fa_rc rc = fa_sql_query(c, sql, p, np, take_i64, &o, e);
 
     if (!rc && !o.found)

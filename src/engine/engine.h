@@ -5,8 +5,8 @@
  * lines" and is what queries use; sql() is for ledger/ and query/, which own the analytic SQL.
  * Behind the door today: DuckDB in process (engine/duckdb.c).
  *
- * Threads: a fa_engine may be used from any thread. A fa_conn belongs to one thread at a time; get one
- *          per job with fa_conn_get and give it back. fa_conn_interrupt may come from another thread.
+ * Threads: a fa_engine may be used from any thread. A fa_conn belongs to one thread at a time; get
+ * one per job with fa_conn_get and give it back. fa_conn_interrupt may come from another thread.
  * Memory:  DuckDB's own ceiling is set at open and holds for all connections together.
  */
 #ifndef FA_ENGINE_H
@@ -15,128 +15,150 @@
 #include "base/base.h"
 
 typedef struct fa_engine fa_engine;
-typedef struct fa_conn   fa_conn;
+typedef struct fa_conn fa_conn;
 
-/* ---- measures of `daily`: one row each; the ledger, the compiler and the docs read this table ---- */
+/* ---- measures of `daily`: one row each; the ledger, the compiler and the docs read this table
+ * ---- */
 typedef enum {
-    FA_M_BILLED, FA_M_EFFECTIVE, FA_M_LIST, FA_M_CONTRACTED, /* money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
-    FA_M_CONSUMED, FA_M_PRICED,                              /* quantities: DECIMAL(38,18) */
+    FA_M_BILLED,
+    FA_M_EFFECTIVE,
+    FA_M_LIST,
+    FA_M_CONTRACTED, /* money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
+    FA_M_CONSUMED,
+    FA_M_PRICED, /* quantities: DECIMAL(38,18) */
     FA_M__COUNT
 } fa_measure;
-/* Money of one row must stay below this many currency units, so that a day of a line fits 64 bits of 1e-10. */
+/* Money of one row must stay below this many currency units, so that a day of a line fits 64 bits
+ * of 1e-10. */
 #define FA_MONEY_MAX 900000000
 #define FA_M__MONEY 4 /* the first so many are money */
 
 typedef struct fa_measure_info {
-    const char *focus; /* "BilledCost": the archive's column and the control total's name */
-    const char *col;   /* "billed": the column of daily; its rest column is "billed_rest" */
+    const char *focus;    /* "BilledCost": the archive's column and the control total's name */
+    const char *col;      /* "billed": the column of daily; its rest column is "billed_rest" */
     const char *unit_col; /* for quantities, the line column that holds the unit; else NULL */
 } fa_measure_info;
 extern const fa_measure_info fa_measures[FA_M__COUNT];
 
 typedef struct fa_engine_options {
-    const char *path;         /* ledger.duckdb; NULL: in memory */
-    const char *temp_dir;     /* spill files */
-    size_t      memory_bytes; /* ceiling of the engine; 0: 2 GiB */
-    unsigned    threads;      /* 0: all cores */
+    const char *path;     /* ledger.duckdb; NULL: in memory */
+    const char *temp_dir; /* spill files */
+    size_t memory_bytes;  /* ceiling of the engine; 0: 2 GiB */
+    unsigned threads;     /* 0: all cores */
 } fa_engine_options;
 
 /* FA_EENV: cannot be opened or is damaged (the caller remakes the file from the archive). */
 FA_MUST_CHECK fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e);
-void                fa_engine_close(fa_engine *g);
+void fa_engine_close(fa_engine *g);
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
-void                fa_conn_put(fa_conn *c);            /* back to the pool; rolls back an open transaction; NULL is fine */
-void                fa_conn_interrupt(fa_conn *c);      /* the running statement ends with FA_ECANCELLED */
-/* A statement that runs past the deadline ends with FA_ETIMEOUT. 0: none. Cleared by fa_conn_put. */
-void                fa_conn_deadline(fa_conn *c, int64_t mono_ms);
-double              fa_conn_progress(fa_conn *c);       /* 0..100 of the running statement, -1 unknown; any thread */
+void fa_conn_put(fa_conn *c); /* back to the pool; rolls back an open transaction; NULL is fine */
+void fa_conn_interrupt(fa_conn *c); /* the running statement ends with FA_ECANCELLED */
+/* A statement that runs past the deadline ends with FA_ETIMEOUT. 0: none. Cleared by fa_conn_put.
+ */
+void fa_conn_deadline(fa_conn *c, int64_t mono_ms);
+double fa_conn_progress(fa_conn *c); /* 0..100 of the running statement, -1 unknown; any thread */
 
 /* ---- SQL ---- */
 typedef struct fa_param {
     enum { FA_P_TEXT, FA_P_INT, FA_P_NULL } kind;
-    fa_str  text;
+    fa_str text;
     int64_t num;
 } fa_param;
 
-/* Runs one statement that returns nothing of interest. *changed (may be NULL) gets the row count. */
-FA_MUST_CHECK fa_rc fa_sql_exec(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *changed, fa_err *e);
+/* Runs one statement that returns nothing of interest. *changed (may be NULL) gets the row count.
+ */
+FA_MUST_CHECK fa_rc fa_sql_exec(fa_conn *c, fa_str sql, const fa_param *p, size_t np,
+                                int64_t *changed, fa_err *e);
 
 /* A batch of rows, column-wise, valid during the sink call only. */
-typedef enum { FA_T_TEXT, FA_T_I64, FA_T_I128 /* integers past 64 bit, and decimals as e18 */, FA_T_BOOL } fa_coltype;
+typedef enum {
+    FA_T_TEXT,
+    FA_T_I64,
+    FA_T_I128 /* integers past 64 bit, and decimals as e18 */,
+    FA_T_BOOL
+} fa_coltype;
 typedef struct fa_col {
-    fa_coltype      type;
-    const bool     *null;     /* NULL: no nulls in this batch */
-    const fa_str   *text;     /* FA_T_TEXT; dates and times come as ISO text when the SQL casts them */
-    const int64_t  *i64;      /* FA_T_I64: every integer up to 64 bit, DATE as days, TIMESTAMP as epoch ms */
-    const fa_i128  *i128;     /* FA_T_I128: HUGEINT as is; DECIMAL(p,s) scaled to 1e-18 */
-    const bool     *b;
-    const char     *name;
+    fa_coltype type;
+    const bool *null;   /* NULL: no nulls in this batch */
+    const fa_str *text; /* FA_T_TEXT; dates and times come as ISO text when the SQL casts them */
+    const int64_t
+        *i64; /* FA_T_I64: every integer up to 64 bit, DATE as days, TIMESTAMP as epoch ms */
+    const fa_i128 *i128; /* FA_T_I128: HUGEINT as is; DECIMAL(p,s) scaled to 1e-18 */
+    const bool *b;
+    const char *name;
 } fa_col;
 typedef struct fa_batch {
-    size_t        rows, cols;
+    size_t rows, cols;
     const fa_col *col;
 } fa_batch;
 /* Return FA_OK to go on; anything else stops and becomes the call's result (fill e). */
 typedef fa_rc fa_sink(void *user, const fa_batch *b, fa_err *e);
-FA_MUST_CHECK fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink *sink, void *user, fa_err *e);
+FA_MUST_CHECK fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np,
+                                 fa_sink *sink, void *user, fa_err *e);
 /* First column of the first row as an integer; FA_ENOTFOUND when there is no row or it is null. */
-FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *out,
+                               fa_err *e);
 
 /* ---- reading bills: functions that SQL of a load may call; each load has one tally ----
  *
- * fa_dec(T UBIGINT, VARCHAR) -> DECIMAL(38,18)   NULL for NULL; not a number: NULL and T counts a bad value
- * fa_time(T UBIGINT, VARCHAR) -> TIMESTAMP       ISO 8601 with or without zone; as above; 2000..2100 only
- * fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18) x FA_M__COUNT) -> DATE   gives the day back and adds the
- *                                                row to T's sums per (day, currency)
- * fa_line(T UBIGINT, VARCHAR, ...) -> UUID       keyed 128-bit hash over (column, text) of the texts that are not NULL;
- *                                                the columns' names and the key are set by fa_tally_lines
- * fa_first(T UBIGINT, UUID) -> BOOLEAN            true for a line's first row since fa_tally_new; may also be true
- *                                                later when there are too many lines to remember
- * fa_units(DECIMAL(38,18)) -> BIGINT             whole 1e-10 units, floored; an error past 64 bits
- * fa_rest(DECIMAL(38,18)) -> INTEGER             what fa_units leaves, 0..99,999,999 units of 1e-18
- * fa_tags(VARCHAR) -> VARCHAR                    a JSON object of texts: keys sorted, null and empty values dropped,
- *                                                the last of equal keys kept, other values as text; NULL: not an object
- * T is fa_tally_id of a live tally; the functions that take it are volatile, so none is folded or called twice. */
+ * fa_dec(T UBIGINT, VARCHAR) -> DECIMAL(38,18)   NULL for NULL; not a number: NULL and T counts a
+ * bad value fa_time(T UBIGINT, VARCHAR) -> TIMESTAMP       ISO 8601 with or without zone; as above;
+ * 2000..2100 only fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18) x FA_M__COUNT) -> DATE
+ * gives the day back and adds the row to T's sums per (day, currency) fa_line(T UBIGINT, VARCHAR,
+ * ...) -> UUID       keyed 128-bit hash over (column, text) of the texts that are not NULL; the
+ * columns' names and the key are set by fa_tally_lines fa_first(T UBIGINT, UUID) -> BOOLEAN true
+ * for a line's first row since fa_tally_new; may also be true later when there are too many lines
+ * to remember fa_units(DECIMAL(38,18)) -> BIGINT             whole 1e-10 units, floored; an error
+ * past 64 bits fa_rest(DECIMAL(38,18)) -> INTEGER             what fa_units leaves, 0..99,999,999
+ * units of 1e-18 fa_tags(VARCHAR) -> VARCHAR                    a JSON object of texts: keys
+ * sorted, null and empty values dropped, the last of equal keys kept, other values as text; NULL:
+ * not an object T is fa_tally_id of a live tally; the functions that take it are volatile, so none
+ * is folded or called twice. */
 typedef struct fa_tally fa_tally;
 typedef struct fa_tally_row {
     int32_t day;
-    fa_str  currency;            /* owned by the tally */
+    fa_str currency; /* owned by the tally */
     int64_t rows;
     int64_t values[FA_M__COUNT]; /* non-null */
     fa_i128 sum_e18[FA_M__COUNT];
 } fa_tally_row;
-fa_tally *fa_tally_new(fa_engine *g);  /* NULL: out of memory */
-void      fa_tally_free(fa_tally *t);
-uint64_t  fa_tally_id(const fa_tally *t);
+fa_tally *fa_tally_new(fa_engine *g); /* NULL: out of memory */
+void fa_tally_free(fa_tally *t);
+uint64_t fa_tally_id(const fa_tally *t);
 /* What fa_line hashes: the names of its text arguments in order, and the installation's key. */
-FA_MUST_CHECK fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n, fa_err *e);
-/* A file went well: its sums stay. A file must be read again: what came since the last keep is forgotten. */
+FA_MUST_CHECK fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n,
+                                   fa_err *e);
+/* A file went well: its sums stay. A file must be read again: what came since the last keep is
+ * forgotten. */
 FA_MUST_CHECK fa_rc fa_tally_keep(fa_tally *t, fa_err *e);
-void      fa_tally_rewind(fa_tally *t);
-int64_t   fa_tally_rows(const fa_tally *t);    /* rows so far; any thread: this is the progress of a load */
-int64_t   fa_tally_bad(const fa_tally *t);     /* values that were not numbers or times, rows without day or currency, amounts
-                                                * past FA_MONEY_MAX */
-int64_t   fa_tally_rounded(const fa_tally *t); /* amounts with digits past 1e-18 */
-bool      fa_tally_overflow(const fa_tally *t);
+void fa_tally_rewind(fa_tally *t);
+int64_t
+fa_tally_rows(const fa_tally *t); /* rows so far; any thread: this is the progress of a load */
+int64_t fa_tally_bad(const fa_tally *t); /* values that were not numbers or times, rows without day
+                                          * or currency, amounts past FA_MONEY_MAX */
+int64_t fa_tally_rounded(const fa_tally *t); /* amounts with digits past 1e-18 */
+bool fa_tally_overflow(const fa_tally *t);
 /* All rows, by currency and day; borrowed until the tally is used again or freed. */
 FA_MUST_CHECK fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *e);
 
 /* ---- scan: the typed question to `daily` ---- */
 #define FA_NO_GROUP UINT32_MAX
 typedef struct fa_scan {
-    int32_t         from, to;   /* days, inclusive */
-    const uint32_t *group;      /* group[line_id]: FA_NO_GROUP leaves the line out; NULL: all in group 0 */
-    uint32_t        nline;      /* entries of group; lines past it are left out */
-    const uint32_t *bucket;     /* bucket[day - from]; NULL: all in bucket 0 */
-    uint32_t        measures;   /* bit set: 1u << fa_measure */
-    int64_t         deadline_mono_ms; /* 0: none */
+    int32_t from, to; /* days, inclusive */
+    const uint32_t
+        *group;     /* group[line_id]: FA_NO_GROUP leaves the line out; NULL: all in group 0 */
+    uint32_t nline; /* entries of group; lines past it are left out */
+    const uint32_t *bucket;   /* bucket[day - from]; NULL: all in bucket 0 */
+    uint32_t measures;        /* bit set: 1u << fa_measure */
+    int64_t deadline_mono_ms; /* 0: none */
 } fa_scan;
 typedef struct fa_cell {
     uint32_t bucket, group;
-    fa_i128  sum[FA_M__COUNT];  /* e18; 0 for measures not asked */
-    int64_t  rows;              /* bill rows behind it */
+    fa_i128 sum[FA_M__COUNT]; /* e18; 0 for measures not asked */
+    int64_t rows;             /* bill rows behind it */
 } fa_cell;
 /* Cells that have at least one row, in no order; in the arena. */
-FA_MUST_CHECK fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
+                                   size_t *n, fa_err *e);
 
 #endif

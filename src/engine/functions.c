@@ -3,8 +3,8 @@
  *
  * The one idea: while DuckDB streams a bill from the file into the archive, fa_tally adds every row
  * to exact sums per day and currency on the way, so that the file's control totals cost no second
- * read. Worker threads take an accumulator from the tally's free list for one chunk and put it back,
- * so there are as many accumulators as threads and no lock is held while adding.
+ * read. Worker threads take an accumulator from the tally's free list for one chunk and put it
+ * back, so there are as many accumulators as threads and no lock is held while adding.
  */
 #include "engine/duck.h"
 
@@ -22,10 +22,10 @@
 
 typedef struct acc {
     struct acc *next;
-    size_t cap, n;            /* slots: power of two; used */
+    size_t cap, n; /* slots: power of two; used */
     struct slot {
         int32_t day;
-        uint16_t currency;    /* index + 1; 0: free slot */
+        uint16_t currency; /* index + 1; 0: free slot */
         int64_t rows;
         int64_t values[FA_M__COUNT];
         fa_i128 sum[FA_M__COUNT];
@@ -119,7 +119,7 @@ static struct slot *find_slot(acc *a, int32_t day, uint16_t currency);
 
 static bool grow_acc(acc *a)
 {
-    acc next = { .cap = a->cap ? a->cap * 2 : 64 };
+    acc next = {.cap = a->cap ? a->cap * 2 : 64};
 
     next.slot = calloc(next.cap, sizeof *next.slot);
     if (!next.slot)
@@ -208,7 +208,7 @@ typedef struct tally_in {
 static bool tally_rows(fa_tally *t, acc *a, const tally_in *in, idx_t rows)
 {
     static const fa_i128 max = FA_MONEY_MAX * FA_E18;
-    fa_str last = { 0 };
+    fa_str last = {0};
     uint16_t index = 0;
     int64_t bad = 0;
 
@@ -261,7 +261,7 @@ static void run_tally(duckdb_function_info info, duckdb_data_chunk chunk, duckdb
     duckdb_vector day = duckdb_data_chunk_get_vector(chunk, 1);
     duckdb_vector currency = duckdb_data_chunk_get_vector(chunk, 2);
     int32_t *to = duckdb_vector_get_data(out);
-    tally_in in = { 0 };
+    tally_in in = {0};
     fa_tally *t;
     acc *a;
 
@@ -280,7 +280,8 @@ static void run_tally(duckdb_function_info info, duckdb_data_chunk chunk, duckdb
     a = take_acc(t);
     if (!a || !tally_rows(t, a, &in, rows)) {
         atomic_store(&t->failed, true);
-        duckdb_scalar_function_set_error(info, "control totals: out of memory or over 256 currencies");
+        duckdb_scalar_function_set_error(info,
+                                         "control totals: out of memory or over 256 currencies");
     }
     if (a)
         give_acc(t, a);
@@ -387,15 +388,29 @@ fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *
 
 /* ---- fa_dec: text to DECIMAL(38,18) ---- */
 
-/* The plain case "-123.4567" of at most 18 digits in all, without a division; false: take the long way. */
+/* The plain case "-123.4567" of at most 18 digits in all, without a division; false: take the long
+ * way. */
 static bool quick_dec(fa_str s, fa_i128 *out)
 {
-    static const int64_t scale[19] = { 1000000000000000000, 100000000000000000, 10000000000000000,
-                                       1000000000000000,    100000000000000,    10000000000000,
-                                       1000000000000,       100000000000,       10000000000,
-                                       1000000000,          100000000,          10000000,
-                                       1000000,             100000,             10000,
-                                       1000,                100,                10, 1 };
+    static const int64_t scale[19] = {1000000000000000000,
+                                      100000000000000000,
+                                      10000000000000000,
+                                      1000000000000000,
+                                      100000000000000,
+                                      10000000000000,
+                                      1000000000000,
+                                      100000000000,
+                                      10000000000,
+                                      1000000000,
+                                      100000000,
+                                      10000000,
+                                      1000000,
+                                      100000,
+                                      10000,
+                                      1000,
+                                      100,
+                                      10,
+                                      1};
     size_t i = 0, digits = 0, places = 0;
     bool negative = s.n > 0 && s.p[0] == '-', point = false;
     int64_t v = 0;
@@ -496,7 +511,7 @@ static bool parse_time(fa_str s, int64_t *us)
     int64_t frac = 0, unit = 100000;
     size_t i = 10;
 
-    if (s.n < 10 || !fa_day_parse((fa_str){ s.p, 10 }, &day) || day < DAY_MIN || day > DAY_MAX)
+    if (s.n < 10 || !fa_day_parse((fa_str){s.p, 10}, &day) || day < DAY_MIN || day > DAY_MAX)
         return false;
     if (s.n > 10) {
         if ((s.p[10] != 'T' && s.p[10] != ' ' && s.p[10] != 't') || s.n < 16 || s.p[13] != ':' ||
@@ -518,7 +533,7 @@ static bool parse_time(fa_str s, int64_t *us)
                     return false;
             }
         }
-        if (!parse_zone((fa_str){ s.p + i, s.n - i }, &zone))
+        if (!parse_zone((fa_str){s.p + i, s.n - i}, &zone))
             return false;
     }
     if (h > 23 || m > 59 || sec > 60)
@@ -556,8 +571,8 @@ static void run_time(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_
 
 /*
  * 128 bits of keyed hash over (position, length, bytes) of each text. Every billing string may come
- * from an attacker, so the mixing starts from a seed that each installation draws once; two lanes of
- * multiply-fold (as in wyhash) with different constants give the two halves.
+ * from an attacker, so the mixing starts from a seed that each installation draws once; two lanes
+ * of multiply-fold (as in wyhash) with different constants give the two halves.
  */
 static inline uint64_t fold(uint64_t a, uint64_t b)
 {
@@ -605,7 +620,7 @@ fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n, f
     if (!column)
         return fa_oom(e);
     for (size_t i = 0; i < n; i++) {
-        lanes h = { 0x2d358dccaa6c78a5u, 0x8bb84b93962eacc9u };
+        lanes h = {0x2d358dccaa6c78a5u, 0x8bb84b93962eacc9u};
 
         hash_text(&h, name[i]);
         column[i] = h.a;
@@ -619,7 +634,8 @@ fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n, f
 
 static void run_line(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
 {
-    idx_t rows = duckdb_data_chunk_get_size(chunk), cols = duckdb_data_chunk_get_column_count(chunk);
+    idx_t rows = duckdb_data_chunk_get_size(chunk),
+          cols = duckdb_data_chunk_get_column_count(chunk);
     duckdb_hugeint *to = duckdb_vector_get_data(out);
     fa_tally *t;
     lanes *h;
@@ -628,12 +644,13 @@ static void run_line(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_
         return;
     h = malloc(rows * sizeof *h);
     if (!h || cols - 1 != t->ncolumn) {
-        duckdb_scalar_function_set_error(info, h ? "columns of a line do not match" : "out of memory");
+        duckdb_scalar_function_set_error(info,
+                                         h ? "columns of a line do not match" : "out of memory");
         free(h);
         return;
     }
     for (idx_t r = 0; r < rows; r++)
-        h[r] = (lanes){ t->seed ^ 0x2d358dccaa6c78a5u, t->seed * 0x9e3779b97f4a7c15u };
+        h[r] = (lanes){t->seed ^ 0x2d358dccaa6c78a5u, t->seed * 0x9e3779b97f4a7c15u};
     for (idx_t c = 1; c < cols; c++) {
         duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
         const duckdb_string_t *text = duckdb_vector_get_data(v);
@@ -649,7 +666,7 @@ static void run_line(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_
     }
     for (idx_t r = 0; r < rows; r++) {
         mix(&h[r], 0x4be98134a5976fd3u, 0x3bc0993a5ad19a13u);
-        to[r] = (duckdb_hugeint){ .lower = h[r].a, .upper = (int64_t)h[r].b };
+        to[r] = (duckdb_hugeint){.lower = h[r].a, .upper = (int64_t)h[r].b};
     }
     free(h);
 }
@@ -733,7 +750,8 @@ static void run_units(duckdb_function_info info, duckdb_data_chunk chunk, duckdb
 
         if (u > INT64_MAX || u < INT64_MIN)
             duckdb_scalar_function_set_error(
-                info, "an amount of one line and day is past the fixed-point range (922,337,203.68)");
+                info,
+                "an amount of one line and day is past the fixed-point range (922,337,203.68)");
         to[r] = (int64_t)u;
     }
 }
@@ -766,7 +784,8 @@ static char *clean_tags(fa_str s)
 
     if (!json_is_object(in) || !(kept = json_object()))
         goto done;
-    json_object_foreach(in, key, value) {
+    json_object_foreach(in, key, value)
+    {
         json_t *put = NULL;
 
         if (json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0))
@@ -856,25 +875,30 @@ typedef struct function_row {
 #define TXT DUCKDB_TYPE_VARCHAR
 #define U64 DUCKDB_TYPE_UBIGINT
 static const function_row functions[] = {
-    { "fa_dec", run_dec, DEC, { U64, TXT }, DUCKDB_TYPE_INVALID, false },
-    { "fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, { U64, TXT }, DUCKDB_TYPE_INVALID, false },
-    { "fa_tally",
-      run_tally,
-      DUCKDB_TYPE_DATE,
-      { U64, DUCKDB_TYPE_DATE, TXT, DEC, DEC, DEC, DEC, DEC, DEC },
-      DUCKDB_TYPE_INVALID,
-      false },
-    { "fa_line", run_line, DUCKDB_TYPE_UUID, { U64 }, TXT, false },
-    { "fa_first", run_first, DUCKDB_TYPE_BOOLEAN, { U64, DUCKDB_TYPE_UUID }, DUCKDB_TYPE_INVALID, false },
-    { "fa_units", run_units, DUCKDB_TYPE_BIGINT, { DEC }, DUCKDB_TYPE_INVALID, true },
-    { "fa_rest", run_rest, DUCKDB_TYPE_INTEGER, { DEC }, DUCKDB_TYPE_INVALID, true },
-    { "fa_tags", run_tags, TXT, { TXT }, DUCKDB_TYPE_INVALID, true },
-    { "fa_cell",
-      run_cell,
-      U64,
-      { U64, DUCKDB_TYPE_DATE, DUCKDB_TYPE_UINTEGER },
-      DUCKDB_TYPE_INVALID,
-      false },
+    {"fa_dec", run_dec, DEC, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
+    {"fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
+    {"fa_tally",
+     run_tally,
+     DUCKDB_TYPE_DATE,
+     {U64, DUCKDB_TYPE_DATE, TXT, DEC, DEC, DEC, DEC, DEC, DEC},
+     DUCKDB_TYPE_INVALID,
+     false},
+    {"fa_line", run_line, DUCKDB_TYPE_UUID, {U64}, TXT, false},
+    {"fa_first",
+     run_first,
+     DUCKDB_TYPE_BOOLEAN,
+     {U64, DUCKDB_TYPE_UUID},
+     DUCKDB_TYPE_INVALID,
+     false},
+    {"fa_units", run_units, DUCKDB_TYPE_BIGINT, {DEC}, DUCKDB_TYPE_INVALID, true},
+    {"fa_rest", run_rest, DUCKDB_TYPE_INTEGER, {DEC}, DUCKDB_TYPE_INVALID, true},
+    {"fa_tags", run_tags, TXT, {TXT}, DUCKDB_TYPE_INVALID, true},
+    {"fa_cell",
+     run_cell,
+     U64,
+     {U64, DUCKDB_TYPE_DATE, DUCKDB_TYPE_UINTEGER},
+     DUCKDB_TYPE_INVALID,
+     false},
 };
 
 static duckdb_logical_type make_type(duckdb_type t)

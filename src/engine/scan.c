@@ -1,9 +1,10 @@
 /*
- * scan.c - the typed question "sum these measures per bucket and group of lines", answered by DuckDB.
+ * scan.c - the typed question "sum these measures per bucket and group of lines", answered by
+ * DuckDB.
  *
- * Each fact looks its (bucket, group) up in the plan's arrays through fa_cell, so a filter, a group-by
- * or an access rule costs one array read per fact whatever it says. Money comes back exact: 1e-10 units
- * and the rest of 1e-18 are summed apart and joined in 128 bits.
+ * Each fact looks its (bucket, group) up in the plan's arrays through fa_cell, so a filter, a
+ * group-by or an access rule costs one array read per fact whatever it says. Money comes back
+ * exact: 1e-10 units and the rest of 1e-18 are summed apart and joined in 128 bits.
  */
 #include "engine/duck.h"
 
@@ -65,8 +66,8 @@ fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
     fa_rc rc;
     fa_conn *c = NULL;
     fa_buf sql;
-    gather got = { .mem = a, .measures = q->measures };
-    fa_cell_map map = { FA_CELL_MAGIC, q };
+    gather got = {.mem = a, .measures = q->measures};
+    fa_cell_map map = {FA_CELL_MAGIC, q};
 
     *out = NULL;
     *n = 0;

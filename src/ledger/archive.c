@@ -34,7 +34,8 @@ fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_l
         n += fa_str_ends(fa_str_of(entry->d_name), FA_STR(".parquet"));
     closedir(d);
     if (n == 0)
-        return fa_fail(e, FA_EDATA, "the archive of load %lld, \"%s\", is empty", (long long)load_id, dir);
+        return fa_fail(e, FA_EDATA, "the archive of load %lld, \"%s\", is empty",
+                       (long long)load_id, dir);
     fa_buf_init(&b, 8 << 20);
     fa_buf_c(&b, '[');
     for (size_t i = 0; i < n; i++) {
@@ -48,7 +49,7 @@ fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_l
         fa_buf_sql_text(&b, fa_str_of(path));
     }
     fa_buf_c(&b, ']');
-    *sql_list = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
+    *sql_list = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql_list->p)
         rc = fa_oom(e);
 done:
@@ -56,7 +57,8 @@ done:
     return rc;
 }
 
-/* A relation of no rows with every FOCUS column in its type: what UNION ALL BY NAME takes its shape from. */
+/* A relation of no rows with every FOCUS column in its type: what UNION ALL BY NAME takes its shape
+ * from. */
 static void put_shape(fa_buf *b)
 {
     fa_buf_z(b, "SELECT NULL::UUID AS fa_line, NULL::BOOLEAN AS fa_first, NULL::DATE AS fa_day");
@@ -64,23 +66,24 @@ static void put_shape(fa_buf *b)
         const fa_column *c = &fa_columns[i];
 
         fa_buf_fmt(b, ", NULL::%s AS %s",
-                   c->kind == FA_C_TIME                              ? "TIMESTAMP"
+                   c->kind == FA_C_TIME                             ? "TIMESTAMP"
                    : c->kind == FA_C_DEC || c->kind == FA_C_MEASURE ? "DECIMAL(38,18)"
-                                                                     : "VARCHAR",
+                                                                    : "VARCHAR",
                    c->name);
     }
     fa_buf_z(b, " WHERE false");
 }
 
-static fa_rc put_load(fa_ledger *l, fa_arena *a, fa_buf *b, const fa_part *part, size_t n, bool whole,
-                      int32_t from, int32_t to, fa_err *e)
+static fa_rc put_load(fa_ledger *l, fa_arena *a, fa_buf *b, const fa_part *part, size_t n,
+                      bool whole, int32_t from, int32_t to, fa_err *e)
 {
     fa_str files;
 
     if (fa_archive_files(l, a, part[0].load_id, &files, e))
         return e->rc;
     fa_buf_fmt(b,
-               " UNION ALL BY NAME SELECT * FROM read_parquet(%.*s, union_by_name = true) WHERE fa_day BETWEEN"
+               " UNION ALL BY NAME SELECT * FROM read_parquet(%.*s, union_by_name = true) WHERE "
+               "fa_day BETWEEN"
                " DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d",
                FA_FMT(files), from, to);
     for (size_t i = 0; !whole && i < n; i++)
@@ -101,7 +104,8 @@ fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to,
     fa_buf_init(&b, 32 << 20);
     if ((rc = fa_part_live(l->store, a, l->account, &live, &n, e)))
         goto done;
-    fa_buf_z(&b, "(SELECT fa_l.line_id, fa_b.fa_day AS day, date_trunc('hour', fa_b.ChargePeriodStart) AS hour,"
+    fa_buf_z(&b, "(SELECT fa_l.line_id, fa_b.fa_day AS day, date_trunc('hour', "
+                 "fa_b.ChargePeriodStart) AS hour,"
                  " fa_b.* FROM (");
     put_shape(&b);
     for (size_t i = 0; i < n;) {
@@ -114,8 +118,9 @@ fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to,
             goto done;
         i = k;
     }
-    fa_buf_z(&b, ") AS fa_b JOIN (SELECT line_id, hash FROM line) AS fa_l ON fa_l.hash = fa_b.fa_line) AS bill");
-    *sql = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
+    fa_buf_z(&b, ") AS fa_b JOIN (SELECT line_id, hash FROM line) AS fa_l ON fa_l.hash = "
+                 "fa_b.fa_line) AS bill");
+    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql->p)
         rc = fa_oom(e);
 done:

@@ -1,10 +1,11 @@
 /*
  * backup.c - keep and bring back: one tar file of what cannot be made again.
  *
- * In it: meta.db as SQLite's own online backup gives it, the archive files of every load that this meta.db
- * knows as live or replaced, the reject files, and last a MANIFEST with the hash of each, so a backup that
- * was cut off or altered is refused. Archive files never change, so taking meta.db first makes the whole
- * consistent while the server goes on. The star is not in it: restore makes it again.
+ * In it: meta.db as SQLite's own online backup gives it, the archive files of every load that this
+ * meta.db knows as live or replaced, the reject files, and last a MANIFEST with the hash of each,
+ * so a backup that was cut off or altered is refused. Archive files never change, so taking meta.db
+ * first makes the whole consistent while the server goes on. The star is not in it: restore makes
+ * it again.
  */
 #include "ledger/inner.h"
 
@@ -53,7 +54,7 @@ static fa_rc write_all(tar *t, const void *p, size_t n, fa_err *e)
 
 static fa_rc put_header(tar *t, const char *name, uint64_t size, fa_err *e)
 {
-    char h[BLOCK] = { 0 };
+    char h[BLOCK] = {0};
     unsigned sum = 0;
 
     if (strlen(name) >= 100)
@@ -82,7 +83,7 @@ static fa_rc put_padding(tar *t, uint64_t size, fa_err *e)
 
 static void told(tar *t, size_t n)
 {
-    fa_progress_state s = { .phase = "archive", .left_ms = -1 };
+    fa_progress_state s = {.phase = "archive", .left_ms = -1};
 
     t->done += (int64_t)n;
     s.bytes = t->done;
@@ -187,7 +188,7 @@ fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p, 
     fa_arena a;
     fa_load *load;
     size_t n;
-    tar t = { .path = to_file, .p = p };
+    tar t = {.path = to_file, .p = p};
     char *part = NULL, *meta = NULL;
 
     fa_arena_init(&a, 256 << 20);
@@ -263,7 +264,8 @@ static bool name_is_known(const char *name)
 
     if (strcmp(name, "meta.db") == 0)
         return true;
-    if (sscanf(name, "bills/%lld/%u.parquet%n", &id, &i, &end) == 2 && end > 0 && !name[end] && id > 0)
+    if (sscanf(name, "bills/%lld/%u.parquet%n", &id, &i, &end) == 2 && end > 0 && !name[end] &&
+        id > 0)
         return strspn(name, "bils/0123456789.parquet") == strlen(name);
     end = 0;
     return sscanf(name, "rejects/%lld.csv%n", &id, &end) == 1 && end > 0 && !name[end] && id > 0;
@@ -400,7 +402,9 @@ static fa_rc check_target(const char *dir, fa_err *e)
     bool empty = true;
 
     if (!d)
-        return errno == ENOENT ? FA_OK : fa_fail(e, FA_EENV, "could not open \"%s\": %s", dir, strerror(errno));
+        return errno == ENOENT
+                   ? FA_OK
+                   : fa_fail(e, FA_EENV, "could not open \"%s\": %s", dir, strerror(errno));
     while ((entry = readdir(d)) != NULL)
         empty &= strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
     closedir(d);
@@ -432,8 +436,8 @@ fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progres
     fa_arena a;
     fa_ledger *l = NULL;
     struct stat st;
-    fa_ledger_options o = { .dir = dir };
-    tar t = { .path = from_file, .p = p };
+    fa_ledger_options o = {.dir = dir};
+    tar t = {.path = from_file, .p = p};
     char *part = NULL;
     fa_err ignored;
 
@@ -446,12 +450,13 @@ fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progres
         goto done;
     }
     if (!(t.f = fopen(from_file, "rbe")) || fstat(fileno(t.f), &st) != 0) {
-        rc = fa_fail(e, errno == ENOENT ? FA_ENOTFOUND : FA_EENV, "could not open \"%s\": %s", from_file,
-                     strerror(errno));
+        rc = fa_fail(e, errno == ENOENT ? FA_ENOTFOUND : FA_EENV, "could not open \"%s\": %s",
+                     from_file, strerror(errno));
         goto done;
     }
     t.total = st.st_size;
-    if ((rc = fa_remove_tree(part, e)) || (rc = fa_mkdirs(part, 0700, e)) || (rc = take_all(&t, part, e)))
+    if ((rc = fa_remove_tree(part, e)) || (rc = fa_mkdirs(part, 0700, e)) ||
+        (rc = take_all(&t, part, e)))
         goto done;
     if (rmdir(dir) != 0 && errno != ENOENT) {
         rc = fa_fail(e, FA_EENV, "could not replace \"%s\": %s", dir, strerror(errno));

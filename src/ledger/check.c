@@ -1,10 +1,10 @@
 /*
  * check.c - the proof from the archive up, and the making again of what can be made again.
  *
- * check reads every archived file of every load that went live, compares its bytes with the hash kept at
- * loading, its totals with the control totals kept in meta.db, the star with both, and the star's own
- * invariants. rebuild throws the star away inside one transaction and makes it from the archive; readers
- * see the old one until it commits.
+ * check reads every archived file of every load that went live, compares its bytes with the hash
+ * kept at loading, its totals with the control totals kept in meta.db, the star with both, and the
+ * star's own invariants. rebuild throws the star away inside one transaction and makes it from the
+ * archive; readers see the old one until it commits.
  */
 #include "ledger/inner.h"
 
@@ -43,15 +43,15 @@ static fa_rc find(checker *k, const char *where, const char *fmt, ...)
         k->found = grown;
         k->cap = cap;
     }
-    k->found[k->n++] = (fa_finding){ .what = fa_str_of(fa_arena_dupz(k->a, fa_str_of(text))),
-                                     .where = fa_str_of(fa_arena_dupz(k->a, fa_str_of(where))),
-                                     .hint = FA_STR("") };
+    k->found[k->n++] = (fa_finding){.what = fa_str_of(fa_arena_dupz(k->a, fa_str_of(text))),
+                                    .where = fa_str_of(fa_arena_dupz(k->a, fa_str_of(where))),
+                                    .hint = FA_STR("")};
     return FA_OK;
 }
 
 static void tell(checker *k, const char *phase, double fraction)
 {
-    fa_progress_state s = { .phase = phase, .rows = k->rows, .fraction = fraction, .left_ms = -1 };
+    fa_progress_state s = {.phase = phase, .rows = k->rows, .fraction = fraction, .left_ms = -1};
 
     if (k->p && k->p->tick)
         k->p->tick(k->p->user, &s);
@@ -69,7 +69,8 @@ static fa_rc check_hashes(checker *k, const fa_load *load, const char *where, fa
 
     if (json_array_size(list) == 0)
         rc = find(k, where, "no hash of its archive is on record");
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         char *path = fa_arena_printf(k->a, "%s/%zu.parquet", dir, i), hex[65];
         const char *want = json_string_value(v);
 
@@ -80,7 +81,8 @@ static fa_rc check_hashes(checker *k, const fa_load *load, const char *where, fa
         } else if (fa_bill_hash(path, hex, k->p ? k->p->cancel : NULL, e)) {
             rc = e->rc == FA_ECANCELLED ? e->rc : find(k, where, "%s", e->msg);
         } else if (!want || strcmp(want, hex) != 0) {
-            rc = find(k, where, "the archive file \"%s\" is not what was written: its bytes have changed",
+            rc = find(k, where,
+                      "the archive file \"%s\" is not what was written: its bytes have changed",
                       path);
         }
     }
@@ -89,8 +91,8 @@ static fa_rc check_hashes(checker *k, const fa_load *load, const char *where, fa
 }
 
 /* The kept totals of a step as tally rows. */
-static fa_rc kept_totals(checker *k, int64_t load_id, const char *step, fa_tally_row **out, size_t *n,
-                         fa_err *e)
+static fa_rc kept_totals(checker *k, int64_t load_id, const char *step, fa_tally_row **out,
+                         size_t *n, fa_err *e)
 {
     fa_total *t;
     size_t nt;
@@ -146,8 +148,10 @@ static fa_rc check_totals(checker *k, const fa_load *load, const char *where, fa
         return rc;
     qsort(kept, nkept, sizeof *kept, cmp_tally);
     if (fa_archive_totals(k->c, k->a, files, INT32_MIN, &archive, &narchive, e))
-        return e->rc == FA_ECANCELLED ? e->rc : find(k, where, "the archive cannot be read: %s", e->msg);
-    if (fa_totals_compare("record", kept, nkept, "archive", archive, narchive, e) && (rc = find(k, where, "%s", e->msg)))
+        return e->rc == FA_ECANCELLED ? e->rc
+                                      : find(k, where, "the archive cannot be read: %s", e->msg);
+    if (fa_totals_compare("record", kept, nkept, "archive", archive, narchive, e) &&
+        (rc = find(k, where, "%s", e->msg)))
         return rc;
     for (size_t i = 0; i < narchive; i++)
         k->rows += archive[i].rows;
@@ -171,23 +175,27 @@ static fa_rc check_totals(checker *k, const fa_load *load, const char *where, fa
 static const struct {
     const char *sql, *what;
 } rules[] = {
-    { "SELECT count(*) FROM (SELECT line_id FROM line GROUP BY line_id HAVING count(*) > 1)",
-      "line ids are there twice" },
-    { "SELECT count(*) FROM (SELECT hash FROM line GROUP BY hash HAVING count(*) > 1)",
-      "lines are there twice" },
-    { "SELECT (SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) - (SELECT count(*) FROM line)",
-      "line ids have gaps" },
-    { "SELECT count(*) FROM daily WHERE line_id NOT IN (SELECT line_id FROM line)",
-      "facts point at no line" },
-    { "SELECT count(*) FROM daily WHERE part_id NOT IN (SELECT part_id FROM part)",
-      "facts belong to no live part" },
-    { "SELECT count(*) FROM (SELECT day, line_id, part_id FROM daily GROUP BY ALL HAVING count(*) > 1)",
-      "facts are there twice" },
-    { "SELECT count(*) FROM (SELECT source_id, period FROM part GROUP BY ALL HAVING count(*) > 1)",
-      "billing periods are live twice" },
-    { "SELECT count(*) FROM daily WHERE billed_rest NOT BETWEEN 0 AND 99999999 OR effective_rest NOT BETWEEN"
-      " 0 AND 99999999 OR list_rest NOT BETWEEN 0 AND 99999999 OR contracted_rest NOT BETWEEN 0 AND 99999999",
-      "rests are out of their range" },
+    {"SELECT count(*) FROM (SELECT line_id FROM line GROUP BY line_id HAVING count(*) > 1)",
+     "line ids are there twice"},
+    {"SELECT count(*) FROM (SELECT hash FROM line GROUP BY hash HAVING count(*) > 1)",
+     "lines are there twice"},
+    {"SELECT (SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) - (SELECT count(*) FROM "
+     "line)",
+     "line ids have gaps"},
+    {"SELECT count(*) FROM daily WHERE line_id NOT IN (SELECT line_id FROM line)",
+     "facts point at no line"},
+    {"SELECT count(*) FROM daily WHERE part_id NOT IN (SELECT part_id FROM part)",
+     "facts belong to no live part"},
+    {"SELECT count(*) FROM (SELECT day, line_id, part_id FROM daily GROUP BY ALL HAVING count(*) > "
+     "1)",
+     "facts are there twice"},
+    {"SELECT count(*) FROM (SELECT source_id, period FROM part GROUP BY ALL HAVING count(*) > 1)",
+     "billing periods are live twice"},
+    {"SELECT count(*) FROM daily WHERE billed_rest NOT BETWEEN 0 AND 99999999 OR effective_rest "
+     "NOT BETWEEN"
+     " 0 AND 99999999 OR list_rest NOT BETWEEN 0 AND 99999999 OR contracted_rest NOT BETWEEN 0 AND "
+     "99999999",
+     "rests are out of their range"},
 };
 
 static fa_rc check_star(checker *k, fa_err *e)
@@ -215,14 +223,15 @@ static fa_rc check_star(checker *k, fa_err *e)
         return find(k, "ledger.duckdb", "%lld parts are in the star, %zu are live in meta.db",
                     (long long)n, nlive);
     for (size_t i = 0; i < nlive; i++) {
-        fa_param p[3] = { { .kind = FA_P_INT, .num = live[i].id },
-                          { .kind = FA_P_INT, .num = live[i].load_id },
-                          { .kind = FA_P_INT, .num = live[i].source_id } };
+        fa_param p[3] = {{.kind = FA_P_INT, .num = live[i].id},
+                         {.kind = FA_P_INT, .num = live[i].load_id},
+                         {.kind = FA_P_INT, .num = live[i].source_id}};
 
-        if ((rc = fa_sql_i64(k->c,
-                             FA_STR("SELECT count(*) FROM part WHERE part_id = ? AND load_id = ? AND source_id"
-                                    " = ?"),
-                             p, 3, &n, e)))
+        if ((rc = fa_sql_i64(
+                 k->c,
+                 FA_STR("SELECT count(*) FROM part WHERE part_id = ? AND load_id = ? AND source_id"
+                        " = ?"),
+                 p, 3, &n, e)))
             return rc;
         if (n != 1 && (rc = find(k, "ledger.duckdb", "part %lld of load %lld is not in the star",
                                  (long long)live[i].id, (long long)live[i].load_id)))
@@ -234,7 +243,7 @@ static fa_rc check_star(checker *k, fa_err *e)
 fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_finding **out, size_t *n,
                       fa_err *e)
 {
-    checker k = { .l = l, .a = a, .p = p };
+    checker k = {.l = l, .a = a, .p = p};
     fa_load *load;
     size_t nload;
     fa_rc rc;
@@ -259,7 +268,8 @@ fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_findin
         }
         tell(&k, "archive", 0.05 + 0.8 * (double)i / (double)nload);
         snprintf(where, sizeof where, "load %lld", (long long)load[i].id);
-        if ((rc = check_hashes(&k, &load[i], where, e)) || (rc = check_totals(&k, &load[i], where, e)))
+        if ((rc = check_hashes(&k, &load[i], where, e)) ||
+            (rc = check_totals(&k, &load[i], where, e)))
             goto done;
     }
     tell(&k, "ledger", 0.9);
@@ -280,13 +290,13 @@ static fa_rc rebuild_all(fa_ledger *l, fa_conn *c, fa_arena *a, const fa_progres
     size_t n;
     fa_rc rc;
 
-    if ((rc = fa_part_live(l->store, a, l->account, &live, &n, e)) || (rc = fa_execf(c, e, "BEGIN")) ||
-        (rc = fa_execf(c, e, "DELETE FROM daily")) || (rc = fa_execf(c, e, "DELETE FROM line")) ||
-        (rc = fa_execf(c, e, "DELETE FROM part")))
+    if ((rc = fa_part_live(l->store, a, l->account, &live, &n, e)) ||
+        (rc = fa_execf(c, e, "BEGIN")) || (rc = fa_execf(c, e, "DELETE FROM daily")) ||
+        (rc = fa_execf(c, e, "DELETE FROM line")) || (rc = fa_execf(c, e, "DELETE FROM part")))
         return rc;
     for (size_t i = 0; i < n;) {
-        fa_progress_state s = { .phase = "ledger", .fraction = (double)i / (double)n, .left_ms = -1 };
-        fa_star_load star = { live[i].load_id, live[i].source_id, &live[i], 0, NULL, 0 };
+        fa_progress_state s = {.phase = "ledger", .fraction = (double)i / (double)n, .left_ms = -1};
+        fa_star_load star = {live[i].load_id, live[i].source_id, &live[i], 0, NULL, 0};
 
         if (fa_cancelled(p))
             return fa_fail(e, FA_ECANCELLED, "cancelled");
@@ -345,7 +355,8 @@ fa_rc fa_ledger_relive(fa_ledger *l, int64_t load_id, fa_err *e)
     if ((rc = fa_store_begin(l->store, e)))
         goto done;
     if ((rc = fa_load_update(l->store, l->account, &load, e)) ||
-        (rc = fa_part_go_live(l->store, l->account, load_id, e)) || (rc = fa_store_commit(l->store, e))) {
+        (rc = fa_part_go_live(l->store, l->account, load_id, e)) ||
+        (rc = fa_store_commit(l->store, e))) {
         fa_store_rollback(l->store);
         goto done;
     }

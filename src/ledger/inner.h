@@ -21,19 +21,22 @@ struct fa_ledger {
     pthread_mutex_t write; /* one load, rebuild or relive at a time */
     pthread_mutex_t state; /* the fields below */
     pthread_cond_t settled;
-    uint64_t generation;   /* odd while the star commits: a reader waits, so that what it reads before and after
-                            * with the same number is one state */
+    uint64_t generation; /* odd while the star commits: a reader waits, so that what it reads before
+                          * and after with the same number is one state */
     uint32_t lines;
     bool has_range;
     int32_t first_day, last_day;
 };
 
 /* ---- star.c: the tables of ledger.duckdb ---- */
-FA_MUST_CHECK fa_rc fa_star_create(fa_conn *c, fa_err *e);     /* if not there; FA_EDATA: another schema version */
-FA_MUST_CHECK fa_rc fa_star_refresh(fa_ledger *l, fa_err *e);  /* lines, range from the tables; generation even */
-FA_MUST_CHECK fa_rc fa_star_commit(fa_ledger *l, fa_conn *c, fa_err *e); /* COMMIT; generation odd until fa_star_refresh */
-/* Puts the parts of one load (files of its archive) into line, daily and part, and takes out the parts of
- * `gone`. Inside the caller's transaction. */
+FA_MUST_CHECK fa_rc fa_star_create(fa_conn *c,
+                                   fa_err *e); /* if not there; FA_EDATA: another schema version */
+FA_MUST_CHECK fa_rc fa_star_refresh(fa_ledger *l,
+                                    fa_err *e); /* lines, range from the tables; generation even */
+FA_MUST_CHECK fa_rc fa_star_commit(fa_ledger *l, fa_conn *c,
+                                   fa_err *e); /* COMMIT; generation odd until fa_star_refresh */
+/* Puts the parts of one load (files of its archive) into line, daily and part, and takes out the
+ * parts of `gone`. Inside the caller's transaction. */
 typedef struct fa_star_load {
     int64_t load_id, source_id;
     const fa_part *part;
@@ -41,11 +44,14 @@ typedef struct fa_star_load {
     const int64_t *gone;
     size_t ngone;
 } fa_star_load;
-FA_MUST_CHECK fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id, fa_err *e);   /* temp table nd; new lines */
-FA_MUST_CHECK fa_rc fa_star_periods(fa_conn *c, fa_arena *a, fa_part **out, size_t *n, fa_err *e); /* of nd: period and rows */
+FA_MUST_CHECK fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id,
+                                  fa_err *e); /* temp table nd; new lines */
+FA_MUST_CHECK fa_rc fa_star_periods(fa_conn *c, fa_arena *a, fa_part **out, size_t *n,
+                                    fa_err *e); /* of nd: period and rows */
 FA_MUST_CHECK fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e);
 /* Exact totals of parts in the star, per currency and day, as `step` rows. parts: ids, n 0: all. */
-FA_MUST_CHECK fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part, size_t npart, fa_tally_row **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part, size_t npart,
+                                   fa_tally_row **out, size_t *n, fa_err *e);
 /* Compares meta.db's live parts with the star's and remakes what differs from the archive. */
 FA_MUST_CHECK fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e);
 
@@ -53,30 +59,37 @@ FA_MUST_CHECK fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err
 #define FA_BAD_TAGS "fa-bad-tags"
 
 /* ---- archive.c ---- */
-char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id);  /* DIR/bills/<id> */
+char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */
-FA_MUST_CHECK fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_list, fa_err *e);
-FA_MUST_CHECK fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period /* INT32_MIN: all */,
-                                      fa_tally_row **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_list,
+                                     fa_err *e);
+FA_MUST_CHECK fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list,
+                                      int32_t period /* INT32_MIN: all */, fa_tally_row **out,
+                                      size_t *n, fa_err *e);
 
 /* ---- map.c: a file's columns as SQL ---- */
-/* The relation of the file with every column in its archive type, ending in fa_line, fa_first and fa_day. */
-FA_MUST_CHECK fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, const fa_tally *t,
-                                  fa_str skip_rows, fa_str *sql, fa_err *e);
+/* The relation of the file with every column in its archive type, ending in fa_line, fa_first and
+ * fa_day. */
+FA_MUST_CHECK fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
+                                  const fa_tally *t, fa_str skip_rows, fa_str *sql, fa_err *e);
 /* Names of fa_line's text arguments, in the order of fa_map_select. */
-FA_MUST_CHECK fa_rc fa_map_line_names(fa_arena *a, const fa_bill_file *f, fa_str **out, size_t *n, fa_err *e);
-/* A statement that lists bad rows: (row BIGINT from 1, column, value, reason, whole row as JSON), at most `limit`. */
-FA_MUST_CHECK fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path, const fa_tally *scratch,
-                                    int64_t limit, fa_str *sql, fa_err *e);
+FA_MUST_CHECK fa_rc fa_map_line_names(fa_arena *a, const fa_bill_file *f, fa_str **out, size_t *n,
+                                      fa_err *e);
+/* A statement that lists bad rows: (row BIGINT from 1, column, value, reason, whole row as JSON),
+ * at most `limit`. */
+FA_MUST_CHECK fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
+                                    const fa_tally *scratch, int64_t limit, fa_str *sql, fa_err *e);
 /* FROM item over the raw rows (text as delivered) with their number as fa_row. */
 void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order);
 
 /* ---- totals ---- */
 /* Tally rows as fa_total rows of one step (column "" counts rows; then each measure). */
-FA_MUST_CHECK fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_t n, fa_total **out, size_t *nout, fa_err *e);
+FA_MUST_CHECK fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_t n,
+                                 fa_total **out, size_t *nout, fa_err *e);
 /* Says which total differs first, as FA_EDATA; FA_OK when all are equal. */
-FA_MUST_CHECK fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na, const char *b_name,
-                                      const fa_tally_row *b, size_t nb, fa_err *e);
+FA_MUST_CHECK fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na,
+                                      const char *b_name, const fa_tally_row *b, size_t nb,
+                                      fa_err *e);
 
 /* One statement from printf text. */
 FA_PRINTF(3, 4) FA_MUST_CHECK fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...);

@@ -1,5 +1,6 @@
 /*
- * ledger.c - opening and closing an installation: the lock, meta.db, the engine, and what a crash left.
+ * ledger.c - opening and closing an installation: the lock, meta.db, the engine, and what a crash
+ * left.
  */
 #include "ledger/inner.h"
 
@@ -12,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* DuckDB's ceiling leaves room for what it does not count: buffers of the feed, the writer, this program. */
+/* DuckDB's ceiling leaves room for what it does not count: buffers of the feed, the writer, this
+ * program. */
 #define ENGINE_SHARE 70 / 100
 
 static char *in_dir(const fa_ledger *l, fa_arena *a, const char *name)
@@ -25,7 +27,7 @@ static char *in_dir(const fa_ledger *l, fa_arena *a, const char *name)
 static fa_rc take_lock(fa_ledger *l, const char *path, int64_t wait_ms, fa_err *e)
 {
     int64_t until = fa_mono_ms() + wait_ms;
-    char pid[32] = { 0 };
+    char pid[32] = {0};
     int n;
 
     l->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -41,7 +43,8 @@ static fa_rc take_lock(fa_ledger *l, const char *path, int64_t wait_ms, fa_err *
             l->lock_fd = -1;
             pid[got > 0 ? got : 0] = '\0';
             pid[strcspn(pid, "\n")] = '\0';
-            (void)fa_fail(e, FA_ECONFLICT, "the data directory \"%s\" is in use by process %s", l->dir, pid);
+            (void)fa_fail(e, FA_ECONFLICT, "the data directory \"%s\" is in use by process %s",
+                          l->dir, pid);
             return fa_hint(e, "wait for it to end, or use its server");
         }
         usleep(20000);
@@ -54,7 +57,7 @@ static fa_rc take_lock(fa_ledger *l, const char *path, int64_t wait_ms, fa_err *
 
 /* ---- folders ---- */
 
-static const char *const folders[] = { "bills", "staging", "rejects", "tmp" };
+static const char *const folders[] = {"bills", "staging", "rejects", "tmp"};
 
 static fa_rc make_folders(fa_ledger *l, fa_arena *a, fa_err *e)
 {
@@ -69,7 +72,8 @@ static fa_rc make_folders(fa_ledger *l, fa_arena *a, fa_err *e)
     return FA_OK;
 }
 
-/* What a stopped process leaves: spill files, pipes, half uploads, archives that were not sealed. */
+/* What a stopped process leaves: spill files, pipes, half uploads, archives that were not sealed.
+ */
 static fa_rc sweep(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidden, fa_err *e)
 {
     fa_rc rc = FA_OK;
@@ -78,7 +82,8 @@ static fa_rc sweep(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidd
     struct dirent *entry;
 
     if (!d)
-        return path ? fa_fail(e, FA_EENV, "could not open \"%s\": %s", path, strerror(errno)) : fa_oom(e);
+        return path ? fa_fail(e, FA_EENV, "could not open \"%s\": %s", path, strerror(errno))
+                    : fa_oom(e);
     while (!rc && (entry = readdir(d)) != NULL) {
         char *full;
 
@@ -103,11 +108,11 @@ static fa_rc open_account(fa_ledger *l, fa_arena *a, bool create, fa_err *e)
 
     if (rc == FA_ENOTFOUND && create) {
         fa_uuid_v4(id);
-        account = (fa_account){ .id = fa_str_of(id),
-                                .name = FA_STR("Farthing"),
-                                .currency = FA_STR("USD"),
-                                .default_cost_type = FA_STR("netAmortizedCost"),
-                                .created_ms = fa_now_ms() };
+        account = (fa_account){.id = fa_str_of(id),
+                               .name = FA_STR("Farthing"),
+                               .currency = FA_STR("USD"),
+                               .default_cost_type = FA_STR("netAmortizedCost"),
+                               .created_ms = fa_now_ms()};
         rc = fa_account_put(l->store, &account, e);
     }
     if (rc)
@@ -148,7 +153,8 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
         if (!fa_str_eqz(list[i].state, "running"))
             continue;
         list[i].state = FA_STR("failed");
-        list[i].error = FA_STR("the process stopped before the load was live; nothing of it was kept");
+        list[i].error =
+            FA_STR("the process stopped before the load was live; nothing of it was kept");
         list[i].finished_ms = fa_now_ms();
         dir = fa_archive_dir(l, a, list[i].id);
         if (!dir)
@@ -164,10 +170,10 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 
 static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err *e)
 {
-    fa_engine_options o = { .path = path,
-                            .temp_dir = temp,
-                            .memory_bytes = l->memory_bytes * ENGINE_SHARE,
-                            .threads = l->threads };
+    fa_engine_options o = {.path = path,
+                           .temp_dir = temp,
+                           .memory_bytes = l->memory_bytes * ENGINE_SHARE,
+                           .threads = l->threads};
     fa_conn *c = NULL;
     fa_rc rc;
 
@@ -183,7 +189,8 @@ static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err
     return rc;
 }
 
-/* A ledger that cannot be opened is put aside and made again: it holds nothing the archive does not. */
+/* A ledger that cannot be opened is put aside and made again: it holds nothing the archive does
+ * not. */
 static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
 {
     char *path = in_dir(l, a, "ledger.duckdb"), *wal = in_dir(l, a, "ledger.duckdb.wal");

@@ -2,12 +2,12 @@
  * load.c - a delivery of bill files from the disk into the archive and the star.
  *
  * The order of things decides what a crash leaves behind:
- *   1 the load is a row `running` in meta.db; files are read into bills/.<id> (not looked at by anyone)
- *   2 control totals of file and archive are compared; bills/.<id> is synced and renamed to bills/<id>
- *   3 the star is changed inside an open transaction and its totals compared
- *   4 meta.db commits "these parts are live, those are not": from here on the load counts
- *   5 the star commits; a crash between 4 and 5 is mended at the next start from the archive
- * Before 4 nothing is visible; after 4 nothing can be lost.
+ *   1 the load is a row `running` in meta.db; files are read into bills/.<id> (not looked at by
+ * anyone) 2 control totals of file and archive are compared; bills/.<id> is synced and renamed to
+ * bills/<id> 3 the star is changed inside an open transaction and its totals compared 4 meta.db
+ * commits "these parts are live, those are not": from here on the load counts 5 the star commits; a
+ * crash between 4 and 5 is mended at the next start from the archive Before 4 nothing is visible;
+ * after 4 nothing can be lost.
  */
 #include "ledger/inner.h"
 
@@ -38,7 +38,7 @@ typedef struct load_job {
     size_t nnotice;
     fa_tally *tally;
     fa_conn *conn;
-    char *work_dir;  /* bills/.<id> */
+    char *work_dir; /* bills/.<id> */
     fa_str reject_file;
     int64_t bytes_total, bytes_done;
     /* watched by the ticker */
@@ -235,7 +235,8 @@ static fa_rc list_files(load_job *j, fa_err *e)
         fa_str version;
 
         if (fa_bill_open(j->l->engine, j->a, path[j->nfile], f, e) ||
-            fa_bill_recognise(j->l->engine, j->a, f, j->q->format, &version, &j->notice, &j->nnotice, e))
+            fa_bill_recognise(j->l->engine, j->a, f, j->q->format, &version, &j->notice,
+                              &j->nnotice, e))
             return e->rc;
         if (j->nfile == 0 || fa_str_cmp(version, j->load.format) > 0)
             j->load.format = version;
@@ -268,11 +269,12 @@ static fa_rc content_hash(load_job *j, fa_err *e)
     crypto_generichash_final(&st, sum, sizeof sum);
     free(sorted);
     fa_hex(hex, sum, sizeof sum);
-    j->load.content_hash = fa_arena_dup(j->a, (fa_str){ hex, 64 });
+    j->load.content_hash = fa_arena_dup(j->a, (fa_str){hex, 64});
     return j->load.content_hash.p ? FA_OK : fa_oom(e);
 }
 
-/* Is there a live load of this source whose files have these sizes? Only then is a hash worth its time up front. */
+/* Is there a live load of this source whose files have these sizes? Only then is a hash worth its
+ * time up front. */
 static fa_rc sizes_match(load_job *j, bool *out, fa_err *e)
 {
     fa_load *list;
@@ -289,8 +291,7 @@ static fa_rc sizes_match(load_job *j, bool *out, fa_err *e)
         if (!fa_str_eqz(list[i].state, "live"))
             continue;
         files = json_loadb(list[i].files.p, list[i].files.n, 0, NULL);
-        json_array_foreach(files, k, v)
-            bytes += json_integer_value(json_object_get(v, "bytes"));
+        json_array_foreach(files, k, v) bytes += json_integer_value(json_object_get(v, "bytes"));
         *out = json_array_size(files) == j->nfile && bytes == j->bytes_total;
         json_decref(files);
     }
@@ -341,8 +342,8 @@ typedef struct bad_list {
     int64_t n, limit;
 } bad_list;
 
-static void bad_row(bad_list *l, int64_t row, fa_str column, fa_str value, fa_str reason, fa_str record,
-                    const char *unit)
+static void bad_row(bad_list *l, int64_t row, fa_str column, fa_str value, fa_str reason,
+                    fa_str record, const char *unit)
 {
     l->n++;
     if (l->n > l->limit + BAD_SHOWN)
@@ -385,11 +386,12 @@ static fa_rc add_bad(void *user, const fa_batch *b, fa_err *e)
 
 static char *pipe_path(load_job *j, const char *what, size_t i)
 {
-    return fa_arena_printf(j->a, "%s/tmp/%lld-%zu-%s.pipe", j->l->dir, (long long)j->load.id, i, what);
+    return fa_arena_printf(j->a, "%s/tmp/%lld-%zu-%s.pipe", j->l->dir, (long long)j->load.id, i,
+                           what);
 }
 
-/* Runs `sql` while the file flows through its pipe (CSV) or alone (Parquet). A fault of the file itself is
- * said before what the engine makes of it. */
+/* Runs `sql` while the file flows through its pipe (CSV) or alone (Parquet). A fault of the file
+ * itself is said before what the engine makes of it. */
 static fa_rc run_with_feed(load_job *j, size_t i, const char *pipe, fa_str sql, fa_sink *sink,
                            void *user, char hash[65], fa_err *e)
 {
@@ -423,7 +425,8 @@ static fa_rc add_broken(void *user, const fa_batch *b, fa_err *e)
 
     (void)e;
     for (size_t r = 0; r < b->rows; r++)
-        bad_row(l, b->col[0].i64[r], FA_STR(""), FA_STR(""), b->col[1].text[r], b->col[2].text[r], "line");
+        bad_row(l, b->col[0].i64[r], FA_STR(""), FA_STR(""), b->col[1].text[r], b->col[2].text[r],
+                "line");
     return FA_OK;
 }
 
@@ -452,15 +455,17 @@ static fa_rc find_bad(load_job *j, size_t i, bad_list *bad, fa_err *e)
         !(rc = fa_map_bad_rows(j->a, &j->file[i], pipe, scratch, bad->limit + 1, &sql, e)))
         rc = run_with_feed(j, i, pipe, sql, add_bad, bad, hash, e);
     if (!rc && j->file[i].skip_broken)
-        rc = fa_sql_query(j->conn,
-                          FA_STR("SELECT line::BIGINT, any_value(error_message), any_value(csv_line) FROM"
-                                 " fa_rejects GROUP BY line ORDER BY line LIMIT 100002"),
-                          NULL, 0, add_broken, bad, e);
+        rc = fa_sql_query(
+            j->conn,
+            FA_STR("SELECT line::BIGINT, any_value(error_message), any_value(csv_line) FROM"
+                   " fa_rejects GROUP BY line ORDER BY line LIMIT 100002"),
+            NULL, 0, add_broken, bad, e);
     fa_tally_free(scratch);
     return rc;
 }
 
-/* The engine's words on a broken CSV record, in ours: "CSV Error on Line: 17 ... Expected Number of Columns: 3 Found: 4". */
+/* The engine's words on a broken CSV record, in ours: "CSV Error on Line: 17 ... Expected Number of
+ * Columns: 3 Found: 4". */
 static fa_rc csv_error(const fa_bill_file *f, fa_err *e)
 {
     char text[sizeof e->msg];
@@ -483,8 +488,8 @@ static fa_rc csv_error(const fa_bill_file *f, fa_err *e)
     return fa_fail(e, FA_EDATA, "%.*s: line %lld: %s", FA_FMT(f->name), n, text);
 }
 
-/* Tags are parsed once per line, not per row. With --skip-bad the rows must be known before the archive is
- * sealed; without it the star's refusal of the line is soon enough. */
+/* Tags are parsed once per line, not per row. With --skip-bad the rows must be known before the
+ * archive is sealed; without it the star's refusal of the line is soon enough. */
 static fa_rc has_bad_tags(load_job *j, size_t i, bool *out, fa_err *e)
 {
     bool has_tags = false;
@@ -564,7 +569,8 @@ done:
     return rc;
 }
 
-/* A record of a wrong shape, which --skip-bad may put aside; a fault of the file as a whole is not. */
+/* A record of a wrong shape, which --skip-bad may put aside; a fault of the file as a whole is not.
+ */
 static bool is_broken_record(const load_job *j, const fa_err *e)
 {
     return j->q->skip_bad > 0 && e->rc == FA_EDATA && strstr(e->msg, ": line ") != NULL &&
@@ -580,7 +586,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     fa_str *name;
     size_t nname;
     bool bad_tags = false;
-    bad_list bad = { .j = j, .f = f, .limit = j->q->skip_bad - j->load.rejected };
+    bad_list bad = {.j = j, .f = f, .limit = j->q->skip_bad - j->load.rejected};
 
     fa_buf_init(&bad.rows, 1 << 20);
     fa_buf_init(&bad.text, 32 << 20);
@@ -646,8 +652,9 @@ static fa_rc read_all(load_job *j, fa_err *e)
     }
     if (fa_tally_rounded(j->tally) > 0) {
         fa_str *grown = fa_arena_array(j->a, j->nnotice + 1, sizeof *grown);
-        char *text = fa_arena_printf(j->a, "%lld amounts have more than 18 decimals; each was rounded to 18",
-                                     (long long)fa_tally_rounded(j->tally));
+        char *text =
+            fa_arena_printf(j->a, "%lld amounts have more than 18 decimals; each was rounded to 18",
+                            (long long)fa_tally_rounded(j->tally));
 
         if (!grown || !text)
             return fa_oom(e);
@@ -770,8 +777,8 @@ done:
 /* ---- go live ---- */
 
 /* What the new parts replace: live parts of the same source and period. */
-static fa_rc replaced_parts(load_job *j, const fa_part *part, size_t n, int64_t **gone, size_t *ngone,
-                            fa_err *e)
+static fa_rc replaced_parts(load_job *j, const fa_part *part, size_t n, int64_t **gone,
+                            size_t *ngone, fa_err *e)
 {
     fa_part *live;
     size_t nlive;
@@ -798,7 +805,7 @@ static fa_rc name_bad_tags(load_job *j, fa_err *e)
         return e->rc;
     *e = first;
     for (size_t i = 0; i < j->nfile; i++) {
-        bad_list bad = { .j = j, .f = &j->file[i], .limit = 0 };
+        bad_list bad = {.j = j, .f = &j->file[i], .limit = 0};
         fa_rc rc;
 
         fa_buf_init(&bad.rows, 1 << 20);
@@ -818,11 +825,12 @@ static fa_rc name_bad_tags(load_job *j, fa_err *e)
     return e->rc;
 }
 
-static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_load_result *out, fa_err *e)
+static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_load_result *out,
+                     fa_err *e)
 {
     fa_rc rc;
     fa_store *s = j->l->store;
-    fa_star_load star = { .load_id = j->load.id, .source_id = j->load.source_id };
+    fa_star_load star = {.load_id = j->load.id, .source_id = j->load.source_id};
     fa_tally_row *got;
     fa_total *t;
     int64_t *gone = NULL;
@@ -866,10 +874,11 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
         goto done;
     }
     for (int step = 0; step < 3; step++) {
-        static const char *const name[] = { "file", "archive", "ledger" };
+        static const char *const name[] = {"file", "archive", "ledger"};
 
         /* the archive's totals were equal to the file's in every number */
-        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n, &t, &nt, e)))
+        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n, &t,
+                               &nt, e)))
             goto done;
         memcpy(out->total + out->ntotal, t, nt * sizeof *t);
         out->ntotal += nt;
@@ -987,7 +996,8 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
         return fa_fail(e, FA_EDATA, "%.*s: there is a header and no row", FA_FMT(j->file[0].name));
     /* the record must know the load's line columns before the star is staged from it */
     if ((rc = seal_archive(j, file, nfile, e)) || (rc = describe(j, e)) ||
-        (rc = fa_load_update(j->l->store, j->l->account, &j->load, e)) || (rc = go_live(j, file, nfile, out, e)))
+        (rc = fa_load_update(j->l->store, j->l->account, &j->load, e)) ||
+        (rc = go_live(j, file, nfile, out, e)))
         return rc;
     out->load = j->load;
     out->notice = j->notice;
@@ -999,7 +1009,7 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
 fa_rc fa_ledger_load(fa_ledger *l, fa_arena *a, const fa_load_request *q, const fa_progress *p,
                      fa_load_result *out, fa_err *e)
 {
-    load_job j = { .l = l, .a = a, .q = q, .p = p, .phase = "hash", .started_mono_ms = fa_mono_ms() };
+    load_job j = {.l = l, .a = a, .q = q, .p = p, .phase = "hash", .started_mono_ms = fa_mono_ms()};
     fa_rc rc;
 
     memset(out, 0, sizeof *out);

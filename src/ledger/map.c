@@ -1,9 +1,10 @@
 /*
  * map.c - a bill file's columns as SQL: raw text or typed columns in, archive columns out.
  *
- * The one idea: one SELECT types every column, hashes the line, marks its first row and adds the row to
- * the tally while the rows stream by; nothing is read twice. A second, slow SELECT exists for the case
- * that something was wrong: it numbers the rows and says which value of which row it was.
+ * The one idea: one SELECT types every column, hashes the line, marks its first row and adds the
+ * row to the tally while the rows stream by; nothing is read twice. A second, slow SELECT exists
+ * for the case that something was wrong: it numbers the rows and says which value of which row it
+ * was.
  */
 #include "ledger/inner.h"
 
@@ -109,9 +110,10 @@ void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in
                " nullstr = ['', 'NULL', 'null', '(null)'], max_line_size = 1200000,"
                " buffer_size = %d, parallel = %s%s)",
                16 << 20, in_order ? "false" : "true",
-               f->skip_broken ? ", store_rejects = true, rejects_table = 'fa_rejects', rejects_scan ="
-                                " 'fa_reject_scans'"
-                              : "");
+               f->skip_broken
+                   ? ", store_rejects = true, rejects_table = 'fa_rejects', rejects_scan ="
+                     " 'fa_reject_scans'"
+                   : "");
     if (in_order)
         fa_buf_z(b, ")");
 }
@@ -175,7 +177,8 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
     fa_buf_init(&b, 8 << 20);
     fa_buf_fmt(&b,
                "SELECT *, fa_first(%llu::UBIGINT, fa_line) AS fa_first, fa_tally(%llu::UBIGINT,"
-               " ChargePeriodStart::DATE, BillingCurrency",
+               " CASE WHEN BillingPeriodStart IS NOT NULL THEN ChargePeriodStart::DATE END, "
+               "BillingCurrency",
                id, id);
     for (int m = 0; m < FA_M__COUNT; m++)
         fa_buf_fmt(&b, ", %s", fa_measures[m].focus);
@@ -199,7 +202,7 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
     if (skip_rows.n)
         fa_buf_fmt(&b, " WHERE fa_row NOT IN (%.*s)", FA_FMT(skip_rows));
     fa_buf_z(&b, ")");
-    *sql = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
+    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql->p)
         rc = fa_oom(e);
     fa_buf_release(&b);
@@ -264,15 +267,15 @@ static size_t bad_cases(const fa_bill_file *f, bad_case *out)
         if (!c->focus)
             continue;
         if (c->focus->not_null)
-            out[n++] = (bad_case){ c, "is empty" };
+            out[n++] = (bad_case){c, "is empty"};
         if (c->focus->kind == FA_C_TIME)
-            out[n++] = (bad_case){ c, "is not a date and time between 2000 and 2100" };
+            out[n++] = (bad_case){c, "is not a date and time between 2000 and 2100"};
         if (c->focus->kind == FA_C_DEC || c->focus->kind == FA_C_MEASURE)
-            out[n++] = (bad_case){ c, "is not a number of at most 20 digits before the point" };
+            out[n++] = (bad_case){c, "is not a number of at most 20 digits before the point"};
         if (c->focus->kind == FA_C_MEASURE && is_money(c->focus))
-            out[n++] = (bad_case){ c, "is past the fixed-point range of 900,000,000" };
+            out[n++] = (bad_case){c, "is past the fixed-point range of 900,000,000"};
         if (c->focus->kind == FA_C_TAGS)
-            out[n++] = (bad_case){ c, "is not a JSON object" };
+            out[n++] = (bad_case){c, "is not a JSON object"};
     }
     return n;
 }
@@ -289,8 +292,9 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
         return fa_oom(e);
     n = bad_cases(f, k);
     fa_buf_init(&b, 8 << 20);
-    fa_buf_z(&b, "SELECT fa_row::BIGINT, w.c, left(w.v, 200), w.r, to_json(record)::VARCHAR FROM (SELECT"
-                 " fa_row, record, CASE");
+    fa_buf_z(
+        &b, "SELECT fa_row::BIGINT, w.c, left(w.v, 200), w.r, to_json(record)::VARCHAR FROM (SELECT"
+            " fa_row, record, CASE");
     for (size_t i = 0; i < n; i++) {
         fa_buf_z(&b, " WHEN ");
         put_condition(&b, f, &k[i], scratch);
@@ -305,7 +309,7 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
     fa_buf_z(&b, " END AS w FROM ");
     fa_map_raw(&b, f, pipe_path, true);
     fa_buf_fmt(&b, " AS record) WHERE w IS NOT NULL ORDER BY fa_row LIMIT %lld", (long long)limit);
-    *sql = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
+    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
     if (!sql->p)
         rc = fa_oom(e);
     fa_buf_release(&b);

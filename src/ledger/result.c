@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id, fa_load_result *out, fa_err *e)
+fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id, fa_load_result *out,
+                            fa_err *e)
 {
     json_t *detail, *list, *v;
     size_t i;
@@ -21,10 +22,8 @@ fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id, fa_load_
     list = json_object_get(detail, "notices");
     if (json_array_size(list) > 0) {
         out->notice = fa_arena_array(a, json_array_size(list), sizeof *out->notice);
-        json_array_foreach(list, i, v)
-            if (out->notice)
-                out->notice[out->nnotice++] = fa_arena_dup(
-                    a, (fa_str){ json_string_value(v), json_string_length(v) });
+        json_array_foreach(list, i, v) if (out->notice) out->notice[out->nnotice++] =
+            fa_arena_dup(a, (fa_str){json_string_value(v), json_string_length(v)});
     }
     v = json_object_get(detail, "rejectFile");
     if (json_string_length(v) > 0)
@@ -41,7 +40,7 @@ typedef struct sum_row {
     bool has[3];
 } sum_row;
 
-static const char *const steps[] = { "file", "archive", "ledger" };
+static const char *const steps[] = {"file", "archive", "ledger"};
 
 static int step_of(fa_str name)
 {
@@ -63,12 +62,13 @@ static size_t sum_totals(const fa_load_result *r, sum_row *sum, size_t cap)
 
         if (step < 0 || !fa_dec_parse(t->sum, false, &v, NULL))
             continue;
-        while (k < n && !(fa_str_eq(sum[k].currency, t->currency) && fa_str_eq(sum[k].column, t->column)))
+        while (k < n &&
+               !(fa_str_eq(sum[k].currency, t->currency) && fa_str_eq(sum[k].column, t->column)))
             k++;
         if (k == n) {
             if (n == cap)
                 continue;
-            sum[n++] = (sum_row){ .currency = t->currency, .column = t->column };
+            sum[n++] = (sum_row){.currency = t->currency, .column = t->column};
         }
         sum[k].step[step] += v;
         sum[k].has[step] = true;
@@ -176,7 +176,7 @@ static void put_periods(fa_jw *w, const fa_load_result *r)
 
         fa_buf_init(&b, 64);
         fa_day_emit(&b, r->part[i].period);
-        fa_jw_str(w, (fa_str){ b.p ? b.p : "", b.n >= 7 ? 7 : 0 });
+        fa_jw_str(w, (fa_str){b.p ? b.p : "", b.n >= 7 ? 7 : 0});
         fa_buf_release(&b);
         live |= r->part[i].live;
     }
@@ -207,7 +207,8 @@ void fa_load_result_json(fa_jw *w, const fa_load_result *r, bool with_days)
         fa_jw_null(w);
     fa_jw_key(w, "files");
     fa_jw_arr(w);
-    json_array_foreach(files, i, v) {
+    json_array_foreach(files, i, v)
+    {
         fa_jw_obj(w);
         fa_jw_key(w, "name");
         fa_jw_z(w, json_string_value(json_object_get(v, "name")));

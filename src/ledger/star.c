@@ -1,9 +1,9 @@
 /*
  * star.c - the star: line, daily and part in ledger.duckdb, made from the archive.
  *
- * The one idea: every fact of the star follows from the archive's files and the list of live parts in
- * meta.db. Applying a load, rebuilding and recovering after a crash are one and the same thing: take
- * out the parts that are not live, put in those that are.
+ * The one idea: every fact of the star follows from the archive's files and the list of live parts
+ * in meta.db. Applying a load, rebuilding and recovering after a crash are one and the same thing:
+ * take out the parts that are not live, put in those that are.
  */
 #include "ledger/inner.h"
 
@@ -26,7 +26,7 @@ fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...)
     n = vsnprintf(small, sizeof small, fmt, ap);
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof small)
-        return fa_sql_exec(c, (fa_str){ small, (size_t)n }, NULL, 0, NULL, e);
+        return fa_sql_exec(c, (fa_str){small, (size_t)n}, NULL, 0, NULL, e);
     fa_buf_init(&b, 64 << 20);
     if (n >= 0) {
         char *big = malloc((size_t)n + 1);
@@ -71,18 +71,21 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
     if (fa_sql_i64(c, FA_STR("SELECT max(version) FROM star"), NULL, 0, &version, &none) == FA_OK)
         return version == STAR_VERSION
                    ? FA_OK
-                   : fa_fail(e, FA_EDATA, "the ledger has version %lld of the star, this program %d",
+                   : fa_fail(e, FA_EDATA,
+                             "the ledger has version %lld of the star, this program %d",
                              (long long)version, STAR_VERSION);
     if (create_line(c, e) ||
-        fa_execf(c, e,
-                 "CREATE TABLE IF NOT EXISTS daily(day DATE NOT NULL, line_id UINTEGER NOT NULL,"
-                 " part_id UINTEGER NOT NULL, n UINTEGER NOT NULL, billed BIGINT NOT NULL,"
-                 " billed_rest INTEGER NOT NULL, effective BIGINT NOT NULL, effective_rest INTEGER NOT"
-                 " NULL, list BIGINT NOT NULL, list_rest INTEGER NOT NULL, contracted BIGINT NOT NULL,"
-                 " contracted_rest INTEGER NOT NULL, consumed DECIMAL(38,18), priced DECIMAL(38,18))") ||
-        fa_execf(c, e,
-                 "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
-                 " source_id BIGINT NOT NULL, period DATE NOT NULL)") ||
+        fa_execf(
+            c, e,
+            "CREATE TABLE IF NOT EXISTS daily(day DATE NOT NULL, line_id UINTEGER NOT NULL,"
+            " part_id UINTEGER NOT NULL, n UINTEGER NOT NULL, billed BIGINT NOT NULL,"
+            " billed_rest INTEGER NOT NULL, effective BIGINT NOT NULL, effective_rest INTEGER NOT"
+            " NULL, list BIGINT NOT NULL, list_rest INTEGER NOT NULL, contracted BIGINT NOT NULL,"
+            " contracted_rest INTEGER NOT NULL, consumed DECIMAL(38,18), priced DECIMAL(38,18))") ||
+        fa_execf(
+            c, e,
+            "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
+            " source_id BIGINT NOT NULL, period DATE NOT NULL)") ||
         fa_execf(c, e, "INSERT INTO star VALUES (%d)", STAR_VERSION))
         return e->rc;
     return FA_OK;
@@ -110,7 +113,7 @@ static fa_rc take_range(void *user, const fa_batch *b, fa_err *e)
 fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
 {
     fa_conn *c = NULL;
-    range_row r = { 0 };
+    range_row r = {0};
     fa_rc rc = fa_conn_get(l->engine, &c, e);
 
     if (!rc)
@@ -147,7 +150,8 @@ fa_rc fa_star_commit(fa_ledger *l, fa_conn *c, fa_err *e)
 /* ---- staging a load ---- */
 
 /* The unknown columns of this load's archive that are part of its lines, from the load's detail. */
-static fa_rc x_columns(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str **out, size_t *n, fa_err *e)
+static fa_rc x_columns(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str **out, size_t *n,
+                       fa_err *e)
 {
     fa_load load;
     json_t *detail = NULL, *list, *v;
@@ -165,9 +169,8 @@ static fa_rc x_columns(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str **out,
         if (!*out)
             rc = fa_oom(e);
         else
-            json_array_foreach(list, i, v)
-                (*out)[(*n)++] = fa_arena_dup(
-                    a, (fa_str){ json_string_value(v), json_string_length(v) });
+            json_array_foreach(list, i, v)(*out)[(*n)++] =
+                fa_arena_dup(a, (fa_str){json_string_value(v), json_string_length(v)});
     }
     json_decref(detail);
     return rc;
@@ -187,7 +190,8 @@ static fa_rc add_name(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
-/* Inserts the lines that the star does not have yet: the first rows of each, by the archive's own mark. */
+/* Inserts the lines that the star does not have yet: the first rows of each, by the archive's own
+ * mark. */
 static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, fa_str files,
                           fa_err *e)
 {
@@ -195,7 +199,7 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
     fa_buf b;
     fa_str *x;
     size_t nx, has;
-    names have = { fa_map_new() };
+    names have = {fa_map_new()};
 
     fa_buf_init(&b, 16 << 20);
     if (!have.map) {
@@ -211,8 +215,9 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
     if ((rc = fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_name, &have, e)))
         goto done;
     fa_buf_clear(&b);
-    fa_buf_z(&b, "INSERT INTO line SELECT ((SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) +"
-                 " row_number() OVER () - 1)::UINTEGER, fa_line, ");
+    fa_buf_z(&b,
+             "INSERT INTO line SELECT ((SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) +"
+             " row_number() OVER () - 1)::UINTEGER, fa_line, ");
     fa_buf_z(&b, fa_cost_center_sql());
     for (size_t i = 0; i < fa_ncolumns; i++)
         if (fa_columns[i].kind == FA_C_DIM)
@@ -237,17 +242,20 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
         const fa_column *k = &fa_columns[i];
 
         if (k->kind == FA_C_DIM || k->kind == FA_C_TAGS)
-            fa_buf_fmt(&b, fa_map_get(have.map, fa_str_of(k->name), &has) ? ", %s" : ", NULL::VARCHAR AS %s",
+            fa_buf_fmt(&b,
+                       fa_map_get(have.map, fa_str_of(k->name), &has) ? ", %s"
+                                                                      : ", NULL::VARCHAR AS %s",
                        k->name);
     }
     for (size_t i = 0; i < nx; i++) {
         fa_buf_z(&b, ", ");
         fa_buf_sql_ident(&b, x[i]);
     }
-    fa_buf_fmt(&b,
-               " FROM read_parquet(%.*s, union_by_name = true) WHERE fa_first AND fa_line NOT IN (SELECT"
-               " hash FROM line) QUALIFY row_number() OVER (PARTITION BY fa_line) = 1)",
-               FA_FMT(files));
+    fa_buf_fmt(
+        &b,
+        " FROM read_parquet(%.*s, union_by_name = true) WHERE fa_first AND fa_line NOT IN (SELECT"
+        " hash FROM line) QUALIFY row_number() OVER (PARTITION BY fa_line) = 1)",
+        FA_FMT(files));
     rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
 done:
     fa_map_free(have.map);
@@ -265,13 +273,14 @@ fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id, fa_err *e)
     if ((rc = fa_archive_files(l, &a, load_id, &files, e)))
         goto done;
     if ((rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) ||
-        (rc = fa_execf(c, e,
-                       "CREATE TEMP TABLE nd AS SELECT date_trunc('month', BillingPeriodStart)::DATE AS p,"
-                       " fa_day AS day, fa_line AS h, count(*)::UINTEGER AS n, sum(BilledCost) AS b,"
-                       " sum(EffectiveCost) AS ef, sum(ListCost) AS li, sum(ContractedCost) AS co,"
-                       " sum(ConsumedQuantity) AS cq, sum(PricingQuantity) AS pq FROM"
-                       " read_parquet(%.*s, union_by_name = true) GROUP BY ALL",
-                       FA_FMT(files))))
+        (rc = fa_execf(
+             c, e,
+             "CREATE TEMP TABLE nd AS SELECT date_trunc('month', BillingPeriodStart)::DATE AS p,"
+             " fa_day AS day, fa_line AS h, count(*)::UINTEGER AS n, sum(BilledCost) AS b,"
+             " sum(EffectiveCost) AS ef, sum(ListCost) AS li, sum(ContractedCost) AS co,"
+             " sum(ConsumedQuantity) AS cq, sum(PricingQuantity) AS pq FROM"
+             " read_parquet(%.*s, union_by_name = true) GROUP BY ALL",
+             FA_FMT(files))))
         goto done;
     rc = insert_lines(l, c, &a, load_id, files, e);
 done:
@@ -299,16 +308,16 @@ static fa_rc add_period(void *user, const fa_batch *b, fa_err *e)
                 memcpy(grown, p->part, p->n * sizeof *grown);
             p->part = grown;
         }
-        p->part[p->n++] = (fa_part){ .period = (int32_t)b->col[0].i64[r], .rows = b->col[1].i64[r] };
+        p->part[p->n++] = (fa_part){.period = (int32_t)b->col[0].i64[r], .rows = b->col[1].i64[r]};
     }
     return FA_OK;
 }
 
 fa_rc fa_star_periods(fa_conn *c, fa_arena *a, fa_part **out, size_t *n, fa_err *e)
 {
-    period_list p = { .a = a };
-    fa_rc rc = fa_sql_query(c, FA_STR("SELECT p, sum(n)::BIGINT FROM nd GROUP BY p ORDER BY p"), NULL, 0,
-                            add_period, &p, e);
+    period_list p = {.a = a};
+    fa_rc rc = fa_sql_query(c, FA_STR("SELECT p, sum(n)::BIGINT FROM nd GROUP BY p ORDER BY p"),
+                            NULL, 0, add_period, &p, e);
 
     *out = p.part;
     *n = p.n;
@@ -323,7 +332,8 @@ fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
     (void)l;
     fa_buf_init(&b, 16 << 20);
     for (size_t i = 0; i < s->ngone; i++)
-        if ((rc = fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld", (long long)s->gone[i])) ||
+        if ((rc =
+                 fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld", (long long)s->gone[i])) ||
             (rc = fa_execf(c, e, "DELETE FROM part WHERE part_id = %lld", (long long)s->gone[i])))
             goto done;
     if (s->npart == 0)
@@ -336,12 +346,18 @@ fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
     fa_buf_z(&b, ")");
     if ((rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e)))
         goto done;
-    rc = fa_execf(c, e,
-                  "INSERT INTO daily SELECT day, line.line_id, part.part_id, nd.n, fa_units(b), fa_rest(b),"
-                  " fa_units(ef), fa_rest(ef), fa_units(li), fa_rest(li), fa_units(co), fa_rest(co), cq, pq"
-                  " FROM nd JOIN line ON line.hash = nd.h JOIN part ON part.period = nd.p AND part.load_id ="
-                  " %lld ORDER BY day",
-                  (long long)s->load_id);
+    /* only these parts: another period of the same load may be in the star already */
+    fa_buf_clear(&b);
+    fa_buf_z(
+        &b,
+        "INSERT INTO daily SELECT day, line.line_id, fresh.part_id, nd.n, fa_units(b), fa_rest(b),"
+        " fa_units(ef), fa_rest(ef), fa_units(li), fa_rest(li), fa_units(co), fa_rest(co), cq, pq"
+        " FROM nd JOIN line ON line.hash = nd.h JOIN (SELECT part_id, period FROM part WHERE"
+        " part_id IN (");
+    for (size_t i = 0; i < s->npart; i++)
+        fa_buf_fmt(&b, "%s%lld", i ? ", " : "", (long long)s->part[i].id);
+    fa_buf_z(&b, ")) AS fresh ON fresh.period = nd.p ORDER BY day");
+    rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
 done:
     fa_buf_release(&b);
     return rc;
@@ -400,7 +416,7 @@ fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part, size_t npart,
                      size_t *n, fa_err *e)
 {
     fa_buf b;
-    total_list t = { .a = a };
+    total_list t = {.a = a};
     fa_rc rc;
 
     fa_buf_init(&b, 16 << 20);
@@ -422,11 +438,11 @@ fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part, size_t npart,
     return rc;
 }
 
-fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period, fa_tally_row **out,
-                        size_t *n, fa_err *e)
+fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period,
+                        fa_tally_row **out, size_t *n, fa_err *e)
 {
     fa_buf b;
-    total_list t = { .a = a, .is_exact = true };
+    total_list t = {.a = a, .is_exact = true};
     fa_rc rc;
 
     fa_buf_init(&b, 16 << 20);
@@ -435,7 +451,8 @@ fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period
         fa_buf_fmt(&b, ", sum(%s), count(%s)", fa_measures[m].focus, fa_measures[m].focus);
     fa_buf_fmt(&b, " FROM read_parquet(%.*s, union_by_name = true)", FA_FMT(sql_list));
     if (period != INT32_MIN)
-        fa_buf_fmt(&b, " WHERE date_trunc('month', BillingPeriodStart) = DATE '1970-01-01' + %d", period);
+        fa_buf_fmt(&b, " WHERE date_trunc('month', BillingPeriodStart) = DATE '1970-01-01' + %d",
+                   period);
     fa_buf_z(&b, " GROUP BY 1, 2 ORDER BY 1, 2");
     rc = b.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_total, &t, e);
     fa_buf_release(&b);
@@ -474,7 +491,7 @@ static bool has_id(const int64_t *id, size_t n, int64_t x)
 /* One load's missing parts from its archive, in one transaction. */
 static fa_rc restore_load(fa_ledger *l, fa_conn *c, const fa_part *part, size_t n, fa_err *e)
 {
-    fa_star_load s = { part[0].load_id, part[0].source_id, part, n, NULL, 0 };
+    fa_star_load s = {part[0].load_id, part[0].source_id, part, n, NULL, 0};
     fa_rc rc;
 
     fa_log(FA_LOG_WARN, "ledger_restore", "load=%lld parts=%zu reason=differs-from-meta",
@@ -501,7 +518,8 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
     }
     if ((rc = fa_part_live(l->store, &a, l->account, &live, &nlive, e)) ||
         (rc = fa_conn_get(l->engine, &c, e)) ||
-        (rc = fa_sql_query(c, FA_STR("SELECT part_id::BIGINT FROM part"), NULL, 0, add_id, have, e)))
+        (rc =
+             fa_sql_query(c, FA_STR("SELECT part_id::BIGINT FROM part"), NULL, 0, add_id, have, e)))
         goto done;
     for (size_t k = 0; k < have->n; k++) {
         bool is_live = false;
@@ -512,8 +530,10 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
             continue;
         fa_log(FA_LOG_WARN, "ledger_drop", "part=%lld reason=not-live", (long long)have->id[k]);
         if ((rc = fa_execf(c, e, "BEGIN")) ||
-            (rc = fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld", (long long)have->id[k])) ||
-            (rc = fa_execf(c, e, "DELETE FROM part WHERE part_id = %lld", (long long)have->id[k])) ||
+            (rc = fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld",
+                           (long long)have->id[k])) ||
+            (rc =
+                 fa_execf(c, e, "DELETE FROM part WHERE part_id = %lld", (long long)have->id[k])) ||
             (rc = fa_star_commit(l, c, e)))
             goto done;
     }

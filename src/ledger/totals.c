@@ -17,14 +17,14 @@ static fa_rc put_total(fa_arena *a, fa_total *t, const char *step, const fa_tall
         fa_buf_fmt(&b, "%lld", (long long)r->rows);
     else
         fa_dec_emit(&b, r->sum_e18[m], 18, 0);
-    text = b.failed ? (fa_str){ 0 } : fa_arena_dup(a, fa_buf_view(&b));
+    text = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
     fa_buf_release(&b);
-    *t = (fa_total){ .step = fa_str_of(step),
-                     .currency = fa_arena_dup(a, r->currency),
-                     .column = fa_str_of(m < 0 ? "" : fa_measures[m].focus),
-                     .day = r->day,
-                     .values = m < 0 ? r->rows : r->values[m],
-                     .sum = text };
+    *t = (fa_total){.step = fa_str_of(step),
+                    .currency = fa_arena_dup(a, r->currency),
+                    .column = fa_str_of(m < 0 ? "" : fa_measures[m].focus),
+                    .day = r->day,
+                    .values = m < 0 ? r->rows : r->values[m],
+                    .sum = text};
     return text.p && t->currency.p ? FA_OK : fa_oom(e);
 }
 
@@ -74,7 +74,10 @@ fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na, co
         const fa_tally_row *x = i < na ? &a[i] : NULL, *y = i < nb ? &b[i] : NULL;
 
         if (!x || !y || x->day != y->day || !fa_str_eq(x->currency, y->currency))
-            return differ(a_name, b_name, x ? x : y, -1, x ? x->rows : 0, x && y ? 0 : y ? y->rows : 0,
+            return differ(a_name, b_name, x ? x : y, -1, x ? x->rows : 0,
+                          x && y ? 0
+                          : y    ? y->rows
+                                 : 0,
                           e);
         if (x->rows != y->rows)
             return differ(a_name, b_name, x, -1, x->rows, y->rows, e);
@@ -82,7 +85,8 @@ fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na, co
             if (x->sum_e18[m] != y->sum_e18[m])
                 return differ(a_name, b_name, x, m, x->sum_e18[m], y->sum_e18[m], e);
             if (x->values[m] >= 0 && y->values[m] >= 0 && x->values[m] != y->values[m])
-                return fa_fail(e, FA_EDATA, "control totals differ: the %s has %lld values of %s, the %s %lld",
+                return fa_fail(e, FA_EDATA,
+                               "control totals differ: the %s has %lld values of %s, the %s %lld",
                                a_name, (long long)x->values[m], fa_measures[m].focus, b_name,
                                (long long)y->values[m]);
         }
