@@ -1,0 +1,431 @@
+/*
+ * query.c - the questions of FinBench put to an installation, in process, through the library.
+ *
+ *   bench_query DIR MEMORY-MB THREADS ANSWERS RUNS RULES LAST-DAY
+ *
+ * Same lines and answer files as duck.c writes, so that both can be compared byte by byte. Q3's
+ * rules are predicates over `line` (RULES, one per line, first match wins): evaluated once per line
+ * they become the group array of a scan. Q3 reads the rules each time; Q3k keeps the array, as a
+ * saved virtual tag would. The floor is a plain loop over arrays of as many rows, nothing more.
+ */
+#include "query/query.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+enum { RULES_MAX = 1 << 20 };
+
+typedef struct bench {
+    fa_ledger *ledger;
+    const char *answers;
+    int runs;
+    int32_t last;
+    char *rule_case; /* CASE ... END over line */
+    unsigned nrule;
+    uint32_t *group;
+    uint32_t nline;
+} bench;
+
+__attribute__((noreturn)) static void die(const char *what, const fa_err *e)
+{
+    fprintf(stderr, "bench_query: %s: %s (%s)\n", what, e ? e->msg : "failed", e ? e->trail : "");
+    exit(3);
+}
+
+static double now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* ---- answers ---- */
+
+typedef struct answer {
+    fa_buf text;
+    size_t *start, n, cap;
+} answer;
+
+static void row_begin(answer *w)
+{
+    if (w->n == w->cap) {
+        w->cap = w->cap ? 2 * w->cap : 1024;
+        w->start = realloc(w->start, w->cap * sizeof *w->start);
+        if (!w->start)
+            die("memory", NULL);
+    }
+    w->start[w->n++] = w->text.n;
+}
+
+static int by_row(const void *a, const void *b, void *text)
+{
+    return strcmp((const char *)text + *(const size_t *)a, (const char *)text + *(const size_t *)b);
+}
+
+/* Rows end with NUL in the text; sorts them and writes DIR/<name>.tsv. */
+static void keep(const bench *b, const char *name, answer *w)
+{
+    char path[4096];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s.tsv", b->answers, name);
+    if (w->text.failed || !(f = fopen(path, "wb")))
+        die(path, NULL);
+    if (w->n)
+        qsort_r(w->start, w->n, sizeof *w->start, by_row, w->text.p);
+    for (size_t i = 0; i < w->n; i++)
+        fprintf(f, "%s\n", w->text.p + w->start[i]);
+    if (fclose(f) != 0)
+        die(path, NULL);
+    free(w->start);
+    fa_buf_release(&w->text);
+}
+
+/* ---- the questions: run once, and write the answer when w is given ---- */
+
+static const fa_key *find_key(const bench *b, fa_arena *a, const char *name)
+{
+    fa_catalog *c;
+    const fa_key *k;
+    fa_err e = {0};
+
+    if (fa_catalog_get(b->ledger, &c, &e) ||
+        fa_catalog_find(c, a, FA_API_CLI, FA_STR(""), fa_str_of(name), FA_STR(""), &k, &e))
+        die(name, &e);
+    return k; /* the catalogue is kept for the life of the program */
+}
+
+static void add_measure(fa_plan *p, const char *name)
+{
+    fa_err e = {0};
+
+    if (fa_cost_type_find(fa_str_of(name), &p->measure[p->nmeasure].type, &e))
+        die(name, &e);
+    p->measure[p->nmeasure++].agg = FA_AGG_SUM;
+}
+
+static fa_plan new_plan(const bench *b, int32_t days, fa_bucket bucket)
+{
+    fa_plan p = {.range = {.from = b->last - days + 1, .to = b->last, .unit = FA_DAY},
+                 .bucket = bucket};
+
+    return p;
+}
+
+static void ask(const bench *b, fa_arena *a, const fa_plan *p, fa_answer *r)
+{
+    fa_err e = {0};
+
+    if (fa_query_run(b->ledger, a, p, r, &e))
+        die("query", &e);
+}
+
+static void q1(bench *b, fa_arena *a, answer *w)
+{
+    fa_plan p = new_plan(b, 90, FA_DAY);
+    fa_answer r;
+
+    add_measure(&p, "netAmortizedCost");
+    p.dim[p.ndim++] = find_key(b, a, "ServiceName");
+    ask(b, a, &p, &r);
+    for (size_t g = 0; w && g < r.ngroup; g++)
+        for (size_t i = 0; i < r.nbucket; i++)
+            if (r.group[g].has[i]) {
+                row_begin(w);
+                fa_day_emit(&w->text, r.bucket[i]);
+                fa_buf_fmt(&w->text, "\t%.*s\t", FA_FMT(r.group[g].value[0]));
+                fa_dec_emit(&w->text, r.group[g].cell_e10[i], 10, 0);
+                fa_buf_c(&w->text, 0);
+            }
+}
+
+static void q2(bench *b, fa_arena *a, answer *w)
+{
+    fa_plan p = new_plan(b, 30, FA_ALL);
+    fa_answer r;
+
+    add_measure(&p, "netAmortizedCost");
+    p.dim[p.ndim++] = find_key(b, a, "ResourceId");
+    p.previous = true;
+    p.top = 20;
+    ask(b, a, &p, &r);
+    for (size_t g = 0; w && g < r.ngroup; g++) {
+        row_begin(w);
+        fa_buf_fmt(&w->text, "%.*s\t", FA_FMT(r.group[g].value[0]));
+        fa_dec_emit(&w->text, r.group[g].total_e10[0], 10, 0);
+        fa_buf_c(&w->text, '\t');
+        fa_dec_emit(&w->text, r.group[g].previous_e10[0], 10, 0);
+        fa_buf_c(&w->text, 0);
+    }
+}
+
+static fa_rc take_groups(void *user, const fa_batch *t, fa_err *e)
+{
+    bench *b = user;
+
+    for (size_t i = 0; i < t->rows; i++) {
+        int64_t line = t->col[0].i64[i];
+
+        if (line < 0 || line >= (int64_t)b->nline)
+            return fa_fail(e, FA_EINTERNAL, "line %lld is out of range", (long long)line);
+        b->group[line] =
+            t->col[1].null && t->col[1].null[i] ? b->nrule : (uint32_t)t->col[1].i64[i];
+    }
+    return FA_OK;
+}
+
+static void read_rules_over_lines(bench *b)
+{
+    fa_conn *c;
+    fa_buf sql;
+    fa_err e = {0};
+
+    b->nline = fa_ledger_lines(b->ledger);
+    free(b->group);
+    b->group = malloc((size_t)b->nline * sizeof *b->group + 1);
+    if (!b->group)
+        die("memory", NULL);
+    memset(b->group, 0xff, (size_t)b->nline * sizeof *b->group); /* FA_NO_GROUP */
+    fa_buf_init(&sql, 0);
+    fa_buf_fmt(&sql, "SELECT line_id, %s FROM line", b->rule_case);
+    if (fa_conn_get(fa_ledger_engine(b->ledger), &c, &e) ||
+        fa_sql_query(c, fa_buf_view(&sql), NULL, 0, take_groups, b, &e))
+        die("rules", &e);
+    fa_conn_put(c);
+    fa_buf_release(&sql);
+}
+
+static void q3k(bench *b, fa_arena *a, answer *w)
+{
+    int32_t days = 395;
+    uint32_t *bucket = fa_arena_array(a, (size_t)days, sizeof *bucket);
+    fa_scan q = {.from = b->last - days + 1,
+                 .to = b->last,
+                 .group = b->group,
+                 .nline = b->nline,
+                 .bucket = bucket};
+    fa_cell *cell;
+    size_t n;
+    fa_err e = {0};
+
+    if (!bucket)
+        die("memory", NULL);
+    for (int32_t i = 0; i < days; i++)
+        bucket[i] = (uint32_t)i;
+    q.measures = 1u << FA_M_EFFECTIVE;
+    if (fa_engine_scan(fa_ledger_engine(b->ledger), a, &q, &cell, &n, &e))
+        die("scan", &e);
+    for (size_t i = 0; w && i < n; i++) {
+        row_begin(w);
+        fa_day_emit(&w->text, q.from + (int32_t)cell[i].bucket);
+        fa_buf_c(&w->text, '\t');
+        if (cell[i].group < b->nrule)
+            fa_buf_fmt(&w->text, "%u", cell[i].group);
+        fa_buf_c(&w->text, '\t');
+        fa_dec_emit(&w->text, cell[i].sum[FA_M_EFFECTIVE], 18, 0);
+        fa_buf_c(&w->text, 0);
+    }
+}
+
+static void q3(bench *b, fa_arena *a, answer *w)
+{
+    read_rules_over_lines(b);
+    q3k(b, a, w);
+}
+
+static void q6(bench *b, fa_arena *a, answer *w)
+{
+    static const char *const types[] = {"unblendedCost", "netUnblendedCost", "amortizedCost",
+                                        "netAmortizedCost", "listCost"};
+    fa_plan p = new_plan(b, 395, FA_ALL);
+    fa_answer r;
+
+    for (size_t i = 0; i < FA_COUNT(types); i++)
+        add_measure(&p, types[i]);
+    ask(b, a, &p, &r);
+    if (!w)
+        return;
+    row_begin(w);
+    for (size_t i = 0; i < FA_COUNT(types); i++) {
+        fa_buf_z(&w->text, i ? "\t" : "");
+        fa_dec_emit(&w->text, r.total.total_e10[i], 10, 0);
+    }
+    fa_buf_c(&w->text, 0);
+}
+
+static void q9(bench *b, fa_arena *a, answer *w)
+{
+    fa_value *v;
+    size_t n;
+    fa_err e = {0};
+
+    if (fa_query_values(b->ledger, a, find_key(b, a, "ServiceName"), NULL, FA_STR(""), FA_STR(""),
+                        50, NULL, &v, &n, &e))
+        die("values", &e);
+    for (size_t i = 0; w && i < n; i++) {
+        row_begin(w);
+        fa_buf_fmt(&w->text, "%.*s", FA_FMT(v[i].value));
+        fa_buf_c(&w->text, 0);
+    }
+}
+
+typedef void question(bench *b, fa_arena *a, answer *w);
+static const struct {
+    const char *name;
+    question *run;
+} questions[] = {
+    {"Q1", q1}, {"Q2", q2}, {"Q3", q3}, {"Q3k", q3k}, {"Q6", q6}, {"Q9", q9},
+};
+
+static double once(bench *b, question *run, answer *w)
+{
+    fa_arena a;
+    double start = now_ms(), took;
+
+    fa_arena_init(&a, (size_t)4 << 30);
+    run(b, &a, w);
+    took = now_ms() - start;
+    fa_arena_release(&a);
+    return took;
+}
+
+static void print_line(const char *name, double first, double hot)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    printf("{\"name\":\"%s\",\"first_ms\":%.3f,\"hot_ms\":%.3f,\"peak_kb\":%ld}\n", name, first,
+           hot, u.ru_maxrss);
+    fflush(stdout);
+}
+
+/* ---- the floor: what two arrays and a loop need ---- */
+
+static void floor_of(const bench *b, int64_t rows)
+{
+    enum { SERVICES = 150 };
+    int64_t *cost = malloc((size_t)rows * sizeof *cost), *sum = calloc(395 * SERVICES, sizeof *sum),
+            check = 0;
+    uint16_t *day = malloc((size_t)rows * sizeof *day);
+    uint8_t *code = malloc((size_t)rows);
+    double best[2] = {1e300, 1e300};
+
+    if (!cost || !sum || !day || !code)
+        die("memory", NULL);
+    for (int64_t i = 0; i < rows; i++) {
+        cost[i] = i * 2654435761 % 1000003;
+        day[i] = (uint16_t)(i * 395 / rows);
+        code[i] = (uint8_t)((uint64_t)i * 2654435761u % SERVICES);
+    }
+    for (int run = 0; run <= b->runs; run++) {
+        double t0 = now_ms(), t1, t2;
+
+        for (int64_t i = 0; i < rows; i++)
+            check += cost[i];
+        t1 = now_ms();
+        for (int64_t i = 0; i < rows; i++)
+            sum[day[i] * SERVICES + code[i]] += cost[i];
+        t2 = now_ms();
+        best[0] = t1 - t0 < best[0] ? t1 - t0 : best[0];
+        best[1] = t2 - t1 < best[1] ? t2 - t1 : best[1];
+    }
+    for (size_t i = 0; i < 395 * SERVICES; i++)
+        check -= sum[i];
+    if (check != 0)
+        die("the floor does not add up", NULL);
+    print_line("floor-sum", best[0], best[0]);
+    print_line("floor-day-service", best[1], best[1]);
+    free(cost);
+    free(day);
+    free(code);
+    free(sum);
+}
+
+/* ---- start ---- */
+
+/* RULES as one CASE over line: {team} is the tag of that name. */
+static void read_rules(bench *b, const char *path)
+{
+    fa_buf in, out;
+    fa_err e = {0};
+
+    fa_buf_init(&in, RULES_MAX);
+    fa_buf_init(&out, 2 * RULES_MAX);
+    if (fa_file_read(path, RULES_MAX, &in, &e))
+        die(path, &e);
+    fa_buf_z(&out, "CASE");
+    for (const char *p = in.p, *end; *p; p = end + (*end == '\n')) {
+        end = p + strcspn(p, "\n");
+        if (end == p)
+            continue;
+        fa_buf_z(&out, " WHEN ");
+        for (; p < end; p++) {
+            const char *close = *p == '{' ? memchr(p, '}', (size_t)(end - p)) : NULL;
+            bool tag =
+                close && p[1] >= 'a' && p[1] <= 'z'; /* {8} of a regular expression is none */
+
+            if (!tag) {
+                fa_buf_c(&out, *p);
+                continue;
+            }
+            fa_buf_z(&out, "tags[");
+            fa_buf_sql_text(&out, (fa_str){p + 1, (size_t)(close - p - 1)});
+            fa_buf_c(&out, ']');
+            p = close;
+        }
+        fa_buf_fmt(&out, " THEN %u", b->nrule++);
+    }
+    fa_buf_z(&out, " END::INTEGER");
+    if (out.failed || b->nrule == 0)
+        die(path, NULL);
+    b->rule_case = out.p;
+    fa_buf_release(&in);
+}
+
+int main(int argc, char **argv)
+{
+    fa_ledger_options o = {.wait_ms = 1000};
+    bench b = {0};
+    fa_err e = {0};
+
+    if (argc != 8 || !fa_day_parse(fa_str_of(argv[7]), &b.last)) {
+        fputs("use: bench_query DIR MEMORY-MB THREADS ANSWERS RUNS RULES LAST-DAY\n", stderr);
+        return 2;
+    }
+    o.dir = argv[1];
+    o.memory_bytes = (size_t)strtoull(argv[2], NULL, 10) << 20;
+    o.threads = (unsigned)strtoul(argv[3], NULL, 10);
+    b.answers = argv[4];
+    b.runs = atoi(argv[5]);
+    read_rules(&b, argv[6]);
+    if (fa_ledger_open(&o, &b.ledger, &e))
+        die(o.dir, &e);
+    for (size_t i = 0; i < FA_COUNT(questions); i++) {
+        answer w = {0};
+        double first, hot = 1e300;
+
+        fa_buf_init(&w.text, (size_t)2 << 30);
+        first = once(&b, questions[i].run, NULL);
+        for (int k = 0; k < b.runs; k++) {
+            double t = once(&b, questions[i].run, NULL);
+
+            hot = t < hot ? t : hot;
+        }
+        once(&b, questions[i].run, &w);
+        keep(&b, questions[i].name, &w);
+        print_line(questions[i].name, first, hot);
+    }
+    free(b.group);
+    free(b.rule_case);
+    fa_query_cache_free();
+    fa_ledger_close(b.ledger);
+    {
+        const char *rows = getenv("FARTHING_BENCH_ROWS");
+
+        floor_of(&b, rows ? strtoll(rows, NULL, 10) : 1000000);
+    }
+    return 0;
+}
