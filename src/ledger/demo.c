@@ -60,7 +60,7 @@ typedef struct watch {
 static void tell(watch *w)
 {
     double part = fa_conn_progress(w->conn);
-    fa_progress_state s = {.phase = "demo", .bytes_total = 0, .left_ms = -1};
+    fa_progress_state s = {.phase = "making", .bytes_total = 0, .left_ms = -1};
 
     s.rows = w->done + (part > 0 && part <= 100 ? (int64_t)((double)w->running * part / 100) : 0);
     s.elapsed_ms = fa_mono_ms() - w->started_mono_ms;

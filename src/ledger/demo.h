@@ -34,7 +34,7 @@ typedef struct fa_demo_place {
 } fa_demo_place;
 
 /* Writes the month files and gives their paths, oldest first. FA_EINVAL rows out of bounds; FA_EENV
- * disk, memory; FA_ECANCELLED. The phase of progress is "demo". */
+ * disk, memory; FA_ECANCELLED. The phase of progress is "making". */
 FA_MUST_CHECK fa_rc fa_demo_write(fa_arena *a, const fa_demo *d, const fa_demo_place *to,
                                   const fa_progress *p, const char *const **path, size_t *npath,
                                   fa_err *e);
