@@ -1,0 +1,106 @@
+/*
+ * account.c - the account as internal clients read it (api.md 9.6).
+ */
+#include "api/internal.h"
+
+#include <string.h>
+
+/* `fields` comes repeated or as one comma-separated value; unknown names are ignored; none: all. */
+static bool asked(const fa_req *r, const char *name)
+{
+    fa_str v;
+
+    if (!fa_req_has_query(r, "fields"))
+        return true;
+    for (size_t nth = 0; fa_req_query_nth(r, "fields", nth, &v); nth++)
+        for (size_t i = 0; i <= v.n;) {
+            size_t end = i;
+
+            while (end < v.n && v.p[end] != ',')
+                end++;
+            if (fa_str_eqz(fa_str_trim((fa_str){v.p + i, end - i}), name))
+                return true;
+            i = end + 1;
+        }
+    return false;
+}
+
+static void put_empty(fa_jw *w, const char *key)
+{
+    fa_jw_key(w, key);
+    fa_jw_obj(w);
+    fa_jw_end_obj(w);
+}
+
+static fa_rc put_account(fa_req *r, fa_jw *w, fa_err *e)
+{
+    fa_account a;
+    fa_load *load;
+    size_t n;
+    fa_rc rc = fa_account_first(fa_ledger_store(r->ledger), r->mem, &a, e);
+
+    if (rc || (rc = fa_load_list(fa_ledger_store(r->ledger), r->mem, a.id, 0, 1, &load, &n, e)))
+        return rc;
+    fa_jw_obj(w);
+    put_str(w, "accountId", a.id);
+    if (asked(r, "id"))
+        put_str(w, "id", a.id);
+    if (asked(r, "name"))
+        put_str(w, "name", a.name);
+    if (asked(r, "payerId"))
+        put_z(w, "payerId", NULL);
+    if (asked(r, "defaultContextId"))
+        put_z(w, "defaultContextId", NULL);
+    if (asked(r, "generalConfig")) {
+        fa_jw_key(w, "generalConfig");
+        fa_jw_obj(w);
+        put_str(w, "defaultCostType", a.default_cost_type);
+        put_str(w, "currency", a.currency);
+        fa_jw_end_obj(w);
+    }
+    if (asked(r, "featureFlags"))
+        put_empty(w, "featureFlags");
+    if (asked(r, "groupsConfig"))
+        put_empty(w, "groupsConfig");
+    if (asked(r, "configuration")) {
+        fa_jw_key(w, "configuration");
+        fa_jw_obj(w);
+        put_bool(w, "isCostGuardEnabled", false);
+        fa_jw_end_obj(w);
+    }
+    if (asked(r, "latestCompletedRunTimestamp")) {
+        fa_jw_key(w, "latestCompletedRunTimestamp");
+        if (n && load[0].finished_ms >= 0)
+            fa_jw_int(w, load[0].finished_ms);
+        else
+            fa_jw_null(w);
+    }
+    if (asked(r, "createdAt"))
+        put_time(w, "createdAt", a.created_ms);
+    if (asked(r, "updatedAt"))
+        put_time(w, "updatedAt", a.created_ms);
+    fa_jw_end_obj(w);
+    return FA_OK;
+}
+
+fa_rc api_account_list(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_jw w;
+    fa_rc rc;
+
+    fa_jw_init(&w, &o->body);
+    fa_jw_arr(&w);
+    rc = put_account(r, &w, e);
+    fa_jw_end_arr(&w);
+    return rc;
+}
+
+fa_rc api_account_get(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_jw w;
+
+    if (!fa_str_ieq(r->arg[0], r->caller->account))
+        return fa_fail(e, FA_ENOTFOUND, "no account has this id");
+    fa_jw_init(&w, &o->body);
+    return put_account(r, &w, e);
+}

@@ -1,0 +1,74 @@
+/*
+ * api.c - the server's life with all that its routes need: jobs, cost queries, the listener.
+ */
+#include "api/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char fa_version[] = "0.1.0";
+
+struct fa_api_server {
+    fa_app app;
+};
+
+static void on_job(void *user, const char *event, fa_str json)
+{
+    fa_app *app = user;
+
+    if (app->server)
+        fa_stream_send(app->server, FA_STR("bills"), event, json);
+}
+
+/* How long query-by-view sleeps first: only the concurrency test sets it. */
+static int test_slow_ms(void)
+{
+    const char *text = getenv("FARTHING_TEST_SLOW_MS");
+    long ms = text ? strtol(text, NULL, 10) : 0;
+
+    return ms > 0 && ms <= 60000 ? (int)ms : 0;
+}
+
+fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out, fa_err *e)
+{
+    fa_api_server *s = calloc(1, sizeof *s);
+    fa_server_options opt = *o;
+    fa_rc rc;
+
+    *out = NULL;
+    if (!s)
+        return fa_oom(e);
+    s->app.ledger = l;
+    s->app.slow_ms = test_slow_ms();
+    opt.app = &s->app;
+    opt.page_paths = fa_page_paths;
+    if ((rc = fa_jobs_open(l, on_job, &s->app, &s->app.jobs, e)) ||
+        (rc = fa_queries_open(l, &s->app.queries, e)) ||
+        (rc = fa_server_open(l, fa_routes, &opt, &s->app.server, e))) {
+        fa_api_close(s);
+        return rc;
+    }
+    *out = s;
+    return FA_OK;
+}
+
+const char *fa_api_address(fa_api_server *s)
+{
+    return fa_server_address(s->app.server);
+}
+
+void fa_api_stop(fa_api_server *s)
+{
+    fa_server_stop(s->app.server);
+}
+
+void fa_api_close(fa_api_server *s)
+{
+    if (!s)
+        return;
+    fa_server_stop(s->app.server);
+    fa_jobs_close(s->app.jobs); /* may still send events: before the streams go */
+    fa_queries_close(s->app.queries);
+    fa_server_close(s->app.server);
+    free(s);
+}

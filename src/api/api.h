@@ -1,0 +1,24 @@
+/*
+ * api.h - the routes of the server, and what they need for its life: jobs and cost queries.
+ */
+#ifndef FA_API_H
+#define FA_API_H
+
+#include "http/http.h"
+
+typedef struct fa_api_server fa_api_server;
+
+extern const fa_route fa_routes[];          /* api/route.c; ends with a NULL method */
+extern const char *const fa_page_paths[];   /* addresses of the page; ends with NULL */
+extern const char fa_version[];
+
+/* Opens workers, jobs and the listener. o->app and o->page_paths are filled here. */
+FA_MUST_CHECK fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out, fa_err *e);
+const char *fa_api_address(fa_api_server *s);
+void        fa_api_stop(fa_api_server *s);  /* no new requests; what runs is finished */
+void        fa_api_close(fa_api_server *s); /* NULL is fine */
+
+/* The route table as JSON: what `farthing routes` prints and the OpenAPI test reads. */
+void        fa_routes_json(fa_jw *w);
+
+#endif

@@ -1,0 +1,187 @@
+/*
+ * route.c - every address of the server, one row each: the documentation, the permission check and
+ * the limits all read this table.
+ *
+ * flags: V1 and the internal routes count against the five concurrent requests of a key
+ * (api.md 3.1); V2 routes have windows per minute instead (3.2). The page's routes want the session
+ * cookie.
+ */
+#include "api/internal.h"
+
+#define V1 FA_RT_TOKEN | FA_RT_KEY_LIMIT
+#define INTERNAL FA_RT_TOKEN | FA_RT_SESSION | FA_RT_KEY_LIMIT
+#define PAGE FA_RT_SESSION
+
+#define MIB ((size_t)1 << 20)
+#define GIB ((size_t)1 << 30)
+
+const fa_route fa_routes[] = {
+    /* ---- public API, version 1 ---- */
+    {"GET", "/v1/view", api_v1_views, FA_PERM_VIEWS_VIEW, V1, 0, 0, 0, FA_ENV_V1, "200",
+     "Saved views"},
+    {"POST", "/v1/cost/query-by-view", api_v1_query_by_view, FA_PERM_COST_QUERY, V1, 0, 0, 0,
+     FA_ENV_V1, "200 400 413", "Costs of a saved view"},
+    {"GET", "/v1/megabill/query-language/keys", api_v1_keys, FA_PERM_COST_QUERY, V1, 0, 0, 0,
+     FA_ENV_V1, "200", "Keys to filter and group by"},
+    {"GET", "/v1/megabill/query-language/values/{costCenter}/{key+}", api_v1_values,
+     FA_PERM_COST_QUERY, V1, 0, 0, 0, FA_ENV_V1, "200 400", "Values of a key"},
+
+    /* ---- public API, version 2 ---- */
+    {"GET", "/v2/query-language/keys", api_v2_keys, FA_PERM_COST_QUERY, FA_RT_TOKEN, 50, 0, 0,
+     FA_ENV_V2, "200", "Keys to filter and group by, with their types"},
+    {"GET", "/v2/megabill/query-language/keys", api_v2_keys, FA_PERM_COST_QUERY, FA_RT_TOKEN, 50, 0,
+     0, FA_ENV_V2, "200", "Keys to filter and group by, with their types (alias)"},
+    {"GET", "/v2/query-language/values/{costCenter}/{key+}", api_v2_values, FA_PERM_COST_QUERY,
+     FA_RT_TOKEN, 50, 0, 0, FA_ENV_V2, "200 400", "Values of a key"},
+    {"GET", "/v2/megabill/query-language/values/{costCenter}/{key+}", api_v2_values,
+     FA_PERM_COST_QUERY, FA_RT_TOKEN, 50, 0, 0, FA_ENV_V2, "200 400", "Values of a key (alias)"},
+    {"POST", "/v2/data/cost-usage/generate-query", api_v2_generate, FA_PERM_COST_QUERY, FA_RT_TOKEN,
+     50, 10000, 0, FA_ENV_V2, "200 400 413 422", "Submits a cost and usage query"},
+    {"GET", "/v2/data/cost-usage/{queryId}/status", api_v2_status, FA_PERM_COST_QUERY, FA_RT_TOKEN,
+     50, 0, 0, FA_ENV_V2, "200 404", "State of a submitted query"},
+    {"GET", "/v2/data/cost-usage/{queryId}/results", api_v2_results, FA_PERM_COST_QUERY,
+     FA_RT_TOKEN, 50, 0, 0, FA_ENV_V2, "200 202 400 404 410 424", "Rows of a submitted query"},
+
+    /* ---- what public clients use beside it ---- */
+    {"POST", "/cost-service/filters", api_cost_filters, FA_PERM_COST_QUERY, INTERNAL, 0, 0, 0,
+     FA_ENV_V1, "200 400 413", "Keys and their values"},
+    {"POST", "/cost-service/cost", api_cost_cost, FA_PERM_COST_QUERY, INTERNAL, 0, 0, 0, FA_ENV_V1,
+     "200 400 413", "One total and its breakdown"},
+    {"POST", "/cost-service/usage-unit-types", api_cost_units, FA_PERM_COST_QUERY, INTERNAL, 0, 0,
+     0, FA_ENV_V1, "200 400 413", "Units of usage per cost center"},
+    {"GET", "/view-service/view", api_view_list, FA_PERM_VIEWS_VIEW, INTERNAL, 0, 0, 0, FA_ENV_V1,
+     "200", "Saved views with their questions"},
+    {"POST", "/view-service/view", api_view_create, FA_PERM_VIEWS_MANAGE, INTERNAL, 0, 0, 0,
+     FA_ENV_V1, "200 400 409 413", "Creates a saved view"},
+    {"GET", "/account-service/account", api_account_list, FA_PERM_SELF, INTERNAL, 0, 0, 0,
+     FA_ENV_V1, "200", "Accounts of the caller"},
+    {"GET", "/account-service/account/{id}", api_account_get, FA_PERM_SELF, INTERNAL, 0, 0, 0,
+     FA_ENV_V1, "200 404", "One account"},
+
+    /* ---- the page: session ---- */
+    {"GET", "/api/session", api_session_get, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Who is signed in"},
+    {"POST", "/api/session", api_session_post, FA_PERM_PUBLIC, PAGE, 0, 0, 16384, FA_ENV_PAGE,
+     "200 400 401 413 429", "Signs in with e-mail and password"},
+    {"POST", "/api/session/link", api_session_link, FA_PERM_PUBLIC, PAGE, 0, 0, 16384, FA_ENV_PAGE,
+     "200 400 401 413 422 429", "First sign-in with a one-time link, sets the password"},
+    {"DELETE", "/api/session", api_session_delete, FA_PERM_SELF, PAGE | FA_RT_NO_JSON, 0, 0, 0,
+     FA_ENV_PAGE, "204", "Signs out"},
+    {"PUT", "/api/me/password", api_password, FA_PERM_SELF, PAGE, 0, 0, 16384, FA_ENV_PAGE,
+     "204 400 413 422 429", "Changes the own password"},
+
+    /* ---- the page: the question ---- */
+    {"POST", "/api/query", api_query, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 413 422", "Answers a question"},
+    {"POST", "/api/query.csv", api_query_csv, FA_PERM_COST_EXPORT, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 413 422", "The same answer as CSV, all groups"},
+    {"POST", "/api/rows", api_rows, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 413 422", "Bill rows behind an answer"},
+    {"GET", "/api/keys", api_keys, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Keys to filter and group by"},
+    {"POST", "/api/values", api_values, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 413 422", "Values of a key, with search and costs"},
+
+    /* ---- the page: saved views ---- */
+    {"GET", "/api/views", api_views_get, FA_PERM_VIEWS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Saved views"},
+    {"POST", "/api/views", api_views_post, FA_PERM_VIEWS_MANAGE, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "201 400 409 413 422", "Saves a view"},
+    {"PUT", "/api/views/{id}", api_views_put, FA_PERM_VIEWS_MANAGE, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 404 409 413 422", "Changes a saved view"},
+    {"DELETE", "/api/views/{id}", api_views_delete, FA_PERM_VIEWS_MANAGE, PAGE | FA_RT_NO_JSON, 0,
+     0, 0, FA_ENV_PAGE, "204 404", "Deletes a saved view"},
+
+    /* ---- the page: bills ---- */
+    {"GET", "/api/sources", api_sources, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Sources of bills"},
+    {"GET", "/api/loads", api_loads, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 404", "Loads, newest first"},
+    {"GET", "/api/loads/{id}", api_load, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 404", "One load with its control totals"},
+    {"POST", "/api/upload", api_upload, FA_PERM_COSTCENTERS_CREATE, PAGE | FA_RT_UPLOAD, 0, 0,
+     4 * GIB, FA_ENV_PAGE, "202 400 413 429", "Uploads a bill and loads it as a job"},
+    {"POST", "/api/loads/{id}/reload", api_reload, FA_PERM_COSTCENTERS_CREATE, PAGE, 0, 0, 0,
+     FA_ENV_PAGE, "202 400 404 413 429", "Makes an earlier load the live one again"},
+    {"GET", "/api/loads/{id}/rejects", api_rejects, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0,
+     FA_ENV_PAGE, "200 404", "Rows that a load skipped, as CSV"},
+    {"GET", "/api/jobs", api_jobs, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Loads that wait, run or ended within the hour"},
+    {"POST", "/api/jobs/{id}/cancel", api_job_cancel, FA_PERM_COSTCENTERS_CREATE, PAGE, 0, 0, 0,
+     FA_ENV_PAGE, "204 400 404 413", "Cancels a job"},
+    {"GET", "/api/events", api_events, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Event stream of jobs and loads"},
+
+    /* ---- the page: API tokens ---- */
+    {"GET", "/api/tokens", api_tokens_get, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 0,
+     FA_ENV_PAGE, "200", "API tokens"},
+    {"POST", "/api/tokens", api_tokens_post, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 16384,
+     FA_ENV_PAGE, "201 400 413", "Creates an API token; the secret is shown this once"},
+    {"DELETE", "/api/tokens/{id}", api_tokens_delete, FA_PERM_TOKENS_ACCOUNT_MANAGE,
+     PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Revokes an API token"},
+    {"GET", "/api/roles", api_roles, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
+     "Roles a token can have"},
+
+    /* ---- operation ---- */
+    {"GET", "/healthz", api_healthz, FA_PERM_PUBLIC, FA_RT_INLINE, 0, 0, 0, FA_ENV_V2, "200",
+     "Is the server well"},
+    {"GET", "/metrics", api_metrics, FA_PERM_PUBLIC, FA_RT_INLINE | FA_RT_LOOPBACK, 0, 0, 0,
+     FA_ENV_V2, "200", "Prometheus metrics, for this machine only"},
+    {0},
+};
+
+/* The page routes in the browser; each of these addresses is its index.html. */
+const char *const fa_page_paths[] = {"/",
+                                     "/signin",
+                                     "/megabill",
+                                     "/views",
+                                     "/bills",
+                                     "/bills/{id}",
+                                     "/tokens",
+                                     "/settings",
+                                     "/app",
+                                     "/app/total-cost",
+                                     "/app/dashboards/{id}",
+                                     NULL};
+
+static void put_flags(fa_jw *w, unsigned flags)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {{FA_RT_TOKEN, "token"},
+                 {FA_RT_SESSION, "session"},
+                 {FA_RT_UPLOAD, "upload"},
+                 {FA_RT_KEY_LIMIT, "keyLimit"},
+                 {FA_RT_LOOPBACK, "loopback"}};
+
+    fa_jw_key(w, "flags");
+    fa_jw_arr(w);
+    for (size_t i = 0; i < FA_COUNT(names); i++)
+        if (flags & names[i].bit)
+            fa_jw_z(w, names[i].name);
+    fa_jw_end_arr(w);
+}
+
+void fa_routes_json(fa_jw *w)
+{
+    fa_jw_arr(w);
+    for (const fa_route *r = fa_routes; r->method; r++) {
+        fa_buf codes = {0};
+
+        fa_route_codes(r, &codes);
+        fa_jw_obj(w);
+        put_z(w, "method", r->method);
+        put_z(w, "path", r->path);
+        put_z(w, "permission", fa_perm_name(r->perm));
+        put_flags(w, r->flags);
+        put_int(w, "perMinute", r->per_minute);
+        put_int(w, "perDay", r->per_day);
+        put_int(w, "bodyMax", (int64_t)(r->body_max ? r->body_max : MIB));
+        put_str(w, "codes", fa_buf_view(&codes));
+        put_z(w, "doc", r->doc);
+        fa_jw_end_obj(w);
+        fa_buf_release(&codes);
+    }
+    fa_jw_end_arr(w);
+}
