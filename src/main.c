@@ -44,6 +44,17 @@ const fa_cmd fa_cmds[] = {
      .doc = "prints a new one-time sign-in link for a user",
      .needs_ledger = true,
      .run = fa_cli_link},
+    {.name = "serve",
+     .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
+              " [--per-key N] [--query-timeout SECONDS]",
+     .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
+     .needs_ledger = true,
+     .stays = true,
+     .run = fa_cli_serve},
+    {.name = "routes",
+     .usage = "routes",
+     .doc = "prints the API's route table as JSON",
+     .run = fa_cli_routes},
     {.name = "check",
      .usage = "check --data DIR",
      .doc = "proves every control total and rule again, from the archive up",
@@ -128,7 +139,7 @@ static volatile bool cancel;
 static void on_signal(int sig)
 {
     (void)sig;
-    cancel = true;
+    fa_flag_set(&cancel);
 }
 
 static void set_signals(void)
@@ -164,7 +175,7 @@ static fa_rc open_or_forward(const fa_cmd *c, const char *dir, int argc, char **
 
     if (rc == FA_ENOTFOUND && c->may_create && !(rc = make_empty(dir, io, e)))
         rc = fa_ledger_open(&o, l, e);
-    while (rc == FA_ECONFLICT && !cancel && fa_mono_ms() < until) {
+    while (rc == FA_ECONFLICT && !fa_flag_get(&cancel) && fa_mono_ms() < until) {
         fa_err none;
 
         if (!c->stays) {

@@ -1,0 +1,84 @@
+/*
+ * serve.c - `farthing serve`: the server and the command door, until a signal asks to stop.
+ *
+ * Also `farthing routes`, which prints the route table for the test that keeps doc/openapi.yaml
+ * true.
+ */
+#include "api/api.h"
+#include "cli/inner.h"
+
+#include <time.h>
+
+static void wait_for_signal(const volatile bool *cancel)
+{
+    const struct timespec step = {0, 100000000}; /* a signal ends the sleep at once */
+
+    while (!*cancel)
+        nanosleep(&step, NULL);
+}
+
+int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
+                 fa_cmd_io *io)
+{
+    const char *listen = "127.0.0.1:8080";
+    bool allow_public = false;
+    int64_t workers = 0, timeout_s = 0, per_key = 0;
+    const fa_opt opt[] = {
+        {"listen", FA_OPT_TEXT, &listen, false, 0},
+        {"allow-public", FA_OPT_FLAG, &allow_public, false, 0},
+        {"workers", FA_OPT_NUM, &workers, false, 1024},
+        {"per-key", FA_OPT_NUM, &per_key, false, 10000},
+        {"query-timeout", FA_OPT_NUM, &timeout_s, false, 3600},
+    };
+    fa_server_options o = {0};
+    fa_api_server *s = NULL;
+    fa_door *door = NULL;
+    fa_err e = {0};
+    char *rest[64];
+    int nrest, code;
+
+    (void)dir;
+    if (argc > (int)FA_COUNT(rest))
+        return fa_cmd_usage(c, io, "too many words");
+    if ((code = fa_opts_take(c, io, argc, argv, opt, FA_COUNT(opt), rest, &nrest)))
+        return code;
+    if (nrest)
+        return fa_cmd_usage(c, io, "\"%s\" is one word too many", rest[0]);
+    o = (fa_server_options){.listen = listen,
+                            .workers = (unsigned)workers,
+                            .per_key = (unsigned)per_key,
+                            .query_timeout_ms = timeout_s * 1000,
+                            .allow_public = allow_public};
+    if (fa_door_open(l, &door, &e) || fa_api_open(l, &o, &s, &e)) {
+        code = fa_cmd_fail(io, &e);
+        goto done;
+    }
+    fprintf(io->out, "farthing is serving on %s\n", fa_api_address(s));
+    code = fflush(io->out) == 0 ? 0 : 3;
+    wait_for_signal(io->cancel);
+    fprintf(io->err, "farthing: stopping, what runs is finished first\n");
+    fa_api_stop(s);
+done:
+    fa_door_close(door);
+    fa_api_close(s);
+    return code;
+}
+
+int fa_cli_routes(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
+                  fa_cmd_io *io)
+{
+    fa_buf b = {0};
+    fa_jw w;
+    int code;
+
+    (void)l;
+    (void)dir;
+    if (argc > 1)
+        return fa_cmd_usage(c, io, "\"%s\" is one word too many", argv[1]);
+    fa_jw_init(&w, &b);
+    fa_routes_json(&w);
+    fprintf(io->out, "%.*s\n", FA_FMT(fa_buf_view(&b)));
+    code = !b.failed && fflush(io->out) == 0 ? 0 : 3;
+    fa_buf_release(&b);
+    return code;
+}
