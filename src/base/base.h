@@ -225,6 +225,11 @@ FA_MUST_CHECK fa_rc fa_file_read(const char *path, size_t limit, fa_buf *out, fa
 FA_MUST_CHECK fa_rc fa_file_write_durable(const char *path, fa_str content, unsigned mode, fa_err *e); /* temp, fsync, rename */
 FA_MUST_CHECK fa_rc fa_remove_tree(const char *path, fa_err *e);  /* no error when absent; never follows links */
 
+/* ---- a flag one thread sets and another looks at: "stop what you do" ---- */
+
+static inline bool fa_flag_get(const volatile bool *f) { return f && __atomic_load_n(f, __ATOMIC_RELAXED); } /* NULL: false */
+static inline void fa_flag_set(volatile bool *f) { __atomic_store_n(f, true, __ATOMIC_RELAXED); }
+
 /* ---- a fault point for the crash and fault tests; nothing in a release build without the variable ----
  * FARTHING_FAULT="name" or "name:N": the N-th time the point is reached the process kills itself with
  * SIGKILL (default), or "name:N:fail" makes the call return true so that the caller fails as if by EIO. */

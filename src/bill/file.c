@@ -344,7 +344,7 @@ fa_rc fa_bill_hash(const char *path, char hex[65], volatile bool *cancel, fa_err
             rc = fa_fail(e, FA_EENV, "could not read \"%s\": %s", path, strerror(errno));
             goto done;
         }
-        if (cancel && *cancel) {
+        if (fa_flag_get(cancel)) {
             rc = fa_fail(e, FA_ECANCELLED, "cancelled");
             goto done;
         }

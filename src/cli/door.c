@@ -169,7 +169,7 @@ static ssize_t stream_write(void *cookie, const char *p, size_t n)
         size_t k = n - done < FRAME_MAX ? n - done : FRAME_MAX;
 
         if (!send_frame(s->c->fd, s->kind, p + done, k)) {
-            s->c->cancel = true;
+            fa_flag_set(&s->c->cancel);
             break;
         }
         done += k;
@@ -352,7 +352,8 @@ static void look_at(struct conn *c)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     c->gone = true;
-    c->cancel = c->cancel || n <= 0 || kind == CANCEL;
+    if (n <= 0 || kind == CANCEL)
+        fa_flag_set(&c->cancel);
 }
 
 static void *door_main(void *arg)
@@ -463,7 +464,7 @@ void fa_door_close(fa_door *d)
     unlink(d->addr.sun_path);
     close(d->fd);
     for (size_t i = 0; i < DOOR_MAX; i++)
-        d->conn[i].cancel = true;
+        fa_flag_set(&d->conn[i].cancel);
     while (!all_done(d) && fa_mono_ms() < until)
         poll(NULL, 0, 20);
     for (size_t i = 0; i < DOOR_MAX; i++)
@@ -515,7 +516,7 @@ static bool wait_frame(int fd, const fa_cmd_io *io, bool *told)
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int n;
 
-        if (io->cancel && *io->cancel && !*told) {
+        if (fa_flag_get(io->cancel) && !*told) {
             *told = true;
             send_frame(fd, CANCEL, "", 0);
         }

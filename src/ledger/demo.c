@@ -89,7 +89,7 @@ static void *watch_main(void *arg)
         pthread_cond_timedwait(&w->wake, &w->lock, &until);
         if (w->stop)
             break;
-        if (w->p->cancel && *w->p->cancel)
+        if (fa_flag_get(w->p->cancel))
             fa_conn_interrupt(w->conn);
         if (w->p->tick)
             tell(w);
@@ -288,7 +288,7 @@ static fa_rc write_all(fa_arena *a, const fa_demo *d, const fa_demo_place *to, c
          m = fa_day_next(m, FA_MONTH)) {
         int64_t expected, written = 0;
 
-        if (p && p->cancel && *p->cancel) {
+        if (p && fa_flag_get(p->cancel)) {
             rc = fa_fail(e, FA_ECANCELLED, "the demo was cancelled");
             goto done;
         }

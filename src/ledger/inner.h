@@ -95,7 +95,7 @@ FA_MUST_CHECK fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a,
 FA_PRINTF(3, 4) FA_MUST_CHECK fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...);
 static inline bool fa_cancelled(const fa_progress *p)
 {
-    return p && p->cancel && *p->cancel;
+    return p && fa_flag_get(p->cancel);
 }
 
 #endif

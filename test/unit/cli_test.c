@@ -63,9 +63,9 @@ static int cmd_wait(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, ch
 {
     (void)c, (void)l, (void)dir, (void)argc, (void)argv;
     atomic_fetch_add(&waiting, 1);
-    for (int i = 0; i < 3000 && !*io->cancel; i++)
+    for (int i = 0; i < 3000 && !fa_flag_get(io->cancel); i++)
         usleep(10000);
-    atomic_fetch_add(&cancelled, *io->cancel ? 1 : 0);
+    atomic_fetch_add(&cancelled, fa_flag_get(io->cancel) ? 1 : 0);
     return 1;
 }
 
@@ -562,7 +562,7 @@ static void test_door_cancel(void **state)
 
     job_start(&j, t.dir, "wait"); /* the caller asks to stop */
     wait_for(&waiting, 1);
-    j.c.cancel = true;
+    fa_flag_set(&j.c.cancel);
     job_end(&j);
     assert_true(j.rc == FA_OK && j.code == 1);
     assert_int_equal(atomic_load(&cancelled), 1);
