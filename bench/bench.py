@@ -6,6 +6,8 @@ load's time is from exec to exit, with everything on disk.
 """
 import argparse
 import datetime
+import gzip
+import hashlib
 import json
 import os
 import pathlib
@@ -14,7 +16,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,6 +27,7 @@ SIZES = {"S": 1_000_000, "M": 10_000_000, "L": 100_000_000}
 LAST = datetime.date(2026, 11, 22)  # the bill's last day: fixed, so that numbers of two runs compare
 TEXT, MONEY, TIME = "VARCHAR", "DECIMAL(38,18)", "TIMESTAMP"
 FORMATS = (("Parquet", "all.parquet"), ("CSV.gz", "all.csv.gz"))
+FLOATS = "CSV.gz, DuckDB guessing types (money as floats)"
 QUERIES = {
     "Q1": "daily cost by service, 90 days",
     "Q2": "top 20 resources, 30 days, with the 30 before",
@@ -46,7 +51,6 @@ def run(args, out=None, **kw):
     start = time.monotonic()
     p = subprocess.Popen([str(a) for a in args], stdout=out or subprocess.PIPE, stderr=subprocess.PIPE if out is None else None, **kw)
     # both pipes are small: progress lines and totals
-    import threading
     text, errors = [b""], [b""]
     readers = []
     for pipe, into in ((p.stdout, text), (p.stderr, errors)):
@@ -69,7 +73,8 @@ class Bench:
         self.o = o
         self.work = pathlib.Path(o.work)
         self.work.mkdir(parents=True, exist_ok=True)
-        self.farthing = BUILD / "farthing"
+        self.build = pathlib.Path(o.build)
+        self.farthing = self.build / "farthing"
         now = datetime.datetime.combine(LAST + datetime.timedelta(days=1), datetime.time(12), datetime.timezone.utc)
         self.env = dict(os.environ, FARTHING_NOW_MS=str(int(now.timestamp() * 1000)))
 
@@ -79,7 +84,7 @@ class Bench:
         return run([self.farthing, *args], env=self.env, **kw)
 
     def duck(self, db, script, answers="-", runs=0, **names):
-        took, peak, out = run([BUILD / "bench/bench_duck", db, f"{self.o.memory}MiB", self.o.threads, answers, runs, script,
+        took, peak, out = run([self.build / "bench/bench_duck", db, f"{self.o.memory}MiB", self.o.threads, answers, runs, script,
                                *[f"{k}={v}" for k, v in names.items()]])
         return took, peak, {r["name"]: r for r in map(json.loads, out.splitlines())}
 
@@ -118,7 +123,6 @@ class Bench:
         rows = [line.split("\t") for line in (d / "Qcolumns.tsv").read_text().splitlines()]
         kind = dict(rows)
         # in the order of the file
-        import gzip
         with gzip.open(d / "all.csv.gz", "rt") as f:
             names = f.readline().strip().split(",")
         return [(n, MONEY if kind[n].startswith("DECIMAL") else TIME if kind[n].startswith("TIMESTAMP") else TEXT) for n in names]
@@ -127,35 +131,42 @@ class Bench:
 
     def loads(self, rows, d):
         columns = ", ".join(f"'{n}': '{t}'" for n, t in self.columns(d))
+        csv = f"'{d}/all.csv.gz', header=true, delim=',', quote='\"', escape='\"'"
         read = {"Parquet": f"read_parquet('{d}/all.parquet')",
-                "CSV.gz": f"read_csv('{d}/all.csv.gz', auto_detect=false, header=true, delim=',', quote='\"', escape='\"',"
-                          f" columns={{{columns}}})"}
-        result = {}
-        for name, file in FORMATS:
-            ours, theirs = [], []
-            for turn in range(self.o.repeat):
+                "CSV.gz": f"read_csv({csv}, auto_detect=false, columns={{{columns}}})",
+                FLOATS: f"read_csv('{d}/all.csv.gz')"}
+        result = {name: {"ours": [], "theirs": [], "peak": 0, "peak_theirs": 0} for name in read}
+        for turn in range(self.o.repeat):
+            for name, file in FORMATS:
                 say(f"{rows:,} rows from {name}: load {turn + 1} of {self.o.repeat}")
-                data = self.work / "load"
-                shutil.rmtree(data, ignore_errors=True)
-                self.ours("init", "--data", data, "--admin", "bench@example.com")
+                r = result[name]
                 warm(d / file)
-                ours.append(self.ours("load", "--data", data, "--memory", f"{self.o.memory}MiB", "--source", "bench", d / file)[:2])
-                size = tree_mb(data / "ledger.duckdb"), tree_mb(data / "bills")
+                data = self.our_load(r, d / file)
+                r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"))
                 shutil.rmtree(data)
-                db = d / "flat.duckdb"
-                db.unlink(missing_ok=True)
-                warm(d / file)
-                s = self.script("load", [("load", f"CREATE TABLE flat AS SELECT * FROM {read[name]}")])
-                theirs.append(self.duck(db, s)[:2])
-                flat = tree_mb(db)
-                if name != "Parquet" or turn + 1 < self.o.repeat:
-                    db.unlink()
-                else:
-                    db.rename(d / "query.duckdb")
-            result[name] = {"ours": min(t for t, _ in ours), "theirs": min(t for t, _ in theirs), "all_ours": [t for t, _ in ours],
-                            "all_theirs": [t for t, _ in theirs], "peak": max(p for _, p in ours), "peak_theirs": max(p for _, p in theirs),
-                            "file": (d / file).stat().st_size / 1e6, "ledger": size[0], "bills": size[1], "flat": flat}
+                for theirs in (n for n in read if n.startswith(name)):
+                    self.their_load(result[theirs], d, read[theirs], keep=name == "Parquet" and turn + 1 == self.o.repeat)
+        result[FLOATS].update({k: v for k, v in result["CSV.gz"].items() if k in ("ours", "peak", "file")})
         return result
+
+    def our_load(self, r, file):
+        data = self.work / "load"
+        shutil.rmtree(data, ignore_errors=True)
+        self.ours("init", "--data", data, "--admin", "bench@example.com")
+        took, peak, _ = self.ours("load", "--data", data, "--memory", f"{self.o.memory}MiB", "--source", "bench", file)
+        r["ours"].append(took)
+        r["peak"] = max(r["peak"], peak)
+        return data
+
+    def their_load(self, r, d, read, keep):
+        db = d / ("query.duckdb" if keep else "flat.duckdb")
+        db.unlink(missing_ok=True)
+        took, peak, _ = self.duck(db, self.script("load", [("load", f"CREATE TABLE flat AS SELECT * FROM {read}")]))
+        r["theirs"].append(took)
+        r["peak_theirs"] = max(r["peak_theirs"], peak)
+        r["flat"] = tree_mb(db)
+        if not keep:
+            db.unlink()
 
     # -- queries --
 
@@ -191,7 +202,7 @@ class Bench:
             folder.mkdir()
         say(f"{rows:,} rows: queries")
         _, _, a = self.duck(flat, script, answers=theirs, runs=self.o.runs)
-        _, _, text = run([BUILD / "bench/bench_query", data, self.o.memory, self.o.threads, ours, self.o.runs, ROOT / "bench/rules.txt", LAST],
+        _, _, text = run([self.build / "bench/bench_query", data, self.o.memory, self.o.threads, ours, self.o.runs, ROOT / "bench/rules.txt", LAST],
                          env=dict(self.env, FARTHING_BENCH_ROWS=str(rows)))
         b = {r["name"]: r for r in map(json.loads, text.splitlines())}
         for q in QUERIES:
@@ -217,7 +228,7 @@ class Bench:
             result = {}
             for n in (1, 4):
                 body = json.dumps({"viewId": views["Cost by service"]})
-                out = run([BUILD / "bench/bench_http", port, "/v1/cost/query-by-view", body, headers, n, self.o.seconds])[2]
+                out = run([self.build / "bench/bench_http", port, "/v1/cost/query-by-view", body, headers, n, self.o.seconds])[2]
                 result[n] = json.loads(out)
             result["peak"] = int(next(l.split()[1] for l in open(f"/proc/{server.pid}/status") if l.startswith("VmHWM"))) / 1024
             return result
@@ -261,7 +272,6 @@ class Bench:
 
 
 def hash_of(path):
-    import hashlib
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
@@ -318,12 +328,16 @@ def ms(x):
     return f"{x:.0f} ms" if x >= 100 else f"{x:.1f} ms" if x >= 1 else f"{x:.2f} ms"
 
 
+def side(rows, took, peak):
+    return f"{min(took):.2f} s", f"{rows / min(took):,.0f}", f"{peak:.0f} MB"
+
+
 def report(o, results, where, command, version):
     sizes = [name_of(r["rows"]) for r in results]
     times = lambda a, b: f"{a / b:.2f}"
     ratios = []
-    for name, _ in FORMATS:
-        ratios.append([f"load {name}"] + [f"**{times(r['loads'][name]['ours'], r['loads'][name]['theirs'])}**" for r in results])
+    for name in results[0]["loads"]:
+        ratios.append([f"load {name}"] + [f"**{times(min(r['loads'][name]['ours']), min(r['loads'][name]['theirs']))}**" for r in results])
     for q, what in QUERIES.items():
         for kind in ("hot", "first"):
             ratios.append([f"{q} {what}, {kind}"] + [
@@ -338,9 +352,8 @@ def report(o, results, where, command, version):
         loads, q, h = r["loads"], r["queries"], r["http"]
         text += [f"\n## {name_of(r['rows'])}\n",
                  table(["load", "file", "Farthing", "rows/s", "peak memory", "DuckDB", "rows/s", "peak memory", "all runs (s)"], [
-                     [n, f"{v['file']:.0f} MB", f"{v['ours']:.2f} s", f"{r['rows'] / v['ours']:,.0f}", f"{v['peak']:.0f} MB", f"{v['theirs']:.2f} s",
-                      f"{r['rows'] / v['theirs']:,.0f}", f"{v['peak_theirs']:.0f} MB",
-                      " ".join(f"{t:.2f}" for t in v["all_ours"]) + " / " + " ".join(f"{t:.2f}" for t in v["all_theirs"])] for n, v in loads.items()]),
+                     [n, f"{v['file']:.0f} MB", *side(r["rows"], v["ours"], v["peak"]), *side(r["rows"], v["theirs"], v["peak_theirs"]),
+                      " ".join(f"{t:.2f}" for t in v["ours"]) + " / " + " ".join(f"{t:.2f}" for t in v["theirs"])] for n, v in loads.items()]),
                  f"\nOn disk: archive {loads['Parquet']['bills']:.0f} MB and ledger {loads['Parquet']['ledger']:.0f} MB"
                  f" ({(loads['Parquet']['bills'] + loads['Parquet']['ledger']) * 1e6 / r['rows']:.0f} bytes a row); DuckDB's flat table {loads['Parquet']['flat']:.0f} MB."
                  f" Demo account made and loaded in {r['demo'][0]:.1f} s, peak {r['demo'][1]:.0f} MB.\n",
@@ -368,6 +381,7 @@ def main():
     p.add_argument("--repeat", type=int, default=3, help="loads of each kind; the best counts (default 3)")
     p.add_argument("--runs", type=int, default=10, help="hot runs of a query; the best counts (default 10)")
     p.add_argument("--seconds", type=float, default=10, help="of HTTP requests (default 10)")
+    p.add_argument("--build", default=str(BUILD), help="folder of the build (default build)")
     p.add_argument("--out", help="where the report goes (default bench/RESULTS.md)")
     o = p.parse_args()
     if o.short:
