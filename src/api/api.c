@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char fa_version[] = "0.1.0";
+const char fa_version[] = FARTHING_VERSION;
 
 struct fa_api_server {
     fa_app app;

@@ -7,57 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-static void put_range(fa_jw *w, const char *key, const fa_range *r)
-{
-    fa_jw_key(w, key);
-    fa_jw_obj(w);
-    put_day(w, "from", r->from);
-    put_day(w, "to", r->to);
-    put_int(w, "days", r->to - r->from + 1);
-    fa_jw_end_obj(w);
-}
-
-static void put_group(fa_jw *w, const fa_plan *p, const fa_answer *a, const fa_group *g, bool total)
-{
-    fa_jw_obj(w);
-    if (!total) {
-        fa_jw_key(w, "values");
-        fa_jw_arr(w);
-        for (size_t i = 0; i < p->ndim; i++)
-            fa_jw_str(w, g->value[i]);
-        fa_jw_end_arr(w);
-    }
-    put_money(w, "total", g->total_e10[0]);
-    if (p->previous)
-        put_money(w, "previous", g->previous_e10[0]);
-    else
-        put_z(w, "previous", NULL);
-    fa_jw_key(w, "cells");
-    fa_jw_arr(w);
-    for (size_t b = 0; b < a->nbucket; b++)
-        put_money(w, NULL, g->cell_e10[b * p->nmeasure]);
-    fa_jw_end_arr(w);
-    if (g->unit.n)
-        put_str(w, "unit", g->unit);
-    if (!total) {
-        put_bool(w, "isOthers", g->is_others);
-        put_int(w, "others", (int64_t)g->nothers);
-    }
-    fa_jw_end_obj(w);
-}
-
-static void put_bucket(fa_jw *w, const fa_plan *p, const fa_answer *a, size_t b)
-{
-    fa_buf text = {0};
-
-    if (p->bucket == FA_HOUR)
-        fa_time_iso(&text, a->bucket_ms[b]);
-    else
-        fa_day_emit(&text, a->bucket[b]);
-    fa_jw_str(w, fa_buf_view(&text));
-    fa_buf_release(&text);
-}
-
 /* The same period, cost type and scope without the filter: "of how much". */
 static fa_rc put_unfiltered(fa_req *r, fa_jw *w, const fa_plan *p, fa_err *e)
 {
@@ -94,29 +43,7 @@ static fa_rc put_answer(fa_req *r, fa_jw *w, const fa_plan *p, const fa_answer *
     fa_rc rc = FA_OK;
 
     fa_jw_obj(w);
-    fa_jw_key(w, "question");
-    fa_question_json(w, r->json, p);
-    put_range(w, "range", &a->range);
-    if (p->previous)
-        put_range(w, "previous", &a->previous);
-    else
-        put_z(w, "previous", NULL);
-    put_str(w, "currency", a->currency);
-    fa_jw_key(w, "buckets");
-    fa_jw_arr(w);
-    for (size_t b = 0; b < a->nbucket; b++)
-        put_bucket(w, p, a, b);
-    fa_jw_end_arr(w);
-    fa_jw_key(w, "groups");
-    fa_jw_arr(w);
-    for (size_t i = 0; i < a->ngroup; i++)
-        put_group(w, p, a, &a->group[i], false);
-    fa_jw_end_arr(w);
-    fa_jw_key(w, "total");
-    put_group(w, p, a, &a->total, true);
-    put_int(w, "groupCount", (int64_t)a->ngroup_all);
-    put_int(w, "rows", a->rows);
-    put_day(w, "knownTo", a->known_to);
+    fa_answer_members(w, p, a);
     if (p->filter && p->filter->kind != FA_F_TRUE)
         rc = put_unfiltered(r, w, p, e);
     else
@@ -310,7 +237,7 @@ fa_rc api_values(fa_req *r, fa_res *o, fa_err *e)
     for (size_t i = 0; i < n && i < (size_t)limit; i++) {
         fa_jw_obj(&w);
         put_str(&w, "value", v[i].value);
-        if (priced)
+        if (priced && v[i].has_cost)
             put_money(&w, "cost", fa_dec_round(v[i].cost_e18, 10));
         else
             put_z(&w, "cost", NULL);

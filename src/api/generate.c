@@ -63,7 +63,7 @@ static fa_rc at_index(fa_err *e, const char *list, size_t i, const char *field)
 {
     char at[160];
 
-    snprintf(at, sizeof at, "%s[%zu]%s%s", list, i, field ? "." : "", field ? field : "");
+    snprintf(at, sizeof at, "%.20s[%zu]%s%.100s", list, i, field ? "." : "", field ? field : "");
     return fa_at(e, at);
 }
 
@@ -373,7 +373,9 @@ static int by_request(const void *px, const void *py, void *ctx)
 
         d = by_field(o, &k, x, y);
     }
-    return d ? d : fa_str_cmp(x->g->unit, y->g->unit);
+    if (!d)
+        d = fa_str_cmp(x->g->unit, y->g->unit);
+    return d ? d : fa_str_cmp(x->g->unit_priced, y->g->unit_priced);
 }
 
 static void put_row(fa_buf *b, const question *q, const fa_answer *a, const row *t)
@@ -397,7 +399,7 @@ static void put_row(fa_buf *b, const question *q, const fa_answer *a, const row 
         fa_jw_key(&w, "amount");
         fa_jw_dec(&w, t->g->cell_e10[t->bucket * q->plan.nmeasure + m], 10);
         if (ms->type->is_usage)
-            put_str(&w, "unit", t->g->unit);
+            put_str(&w, "unit", ms->type->measure == FA_M_PRICED ? t->g->unit_priced : t->g->unit);
         fa_jw_end_obj(&w);
     }
     fa_jw_end_obj(&w);

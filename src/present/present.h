@@ -15,8 +15,6 @@
 /* A question parsed with the account's default cost type and today's date. FA_EINVAL, FA_EDATA. */
 FA_MUST_CHECK fa_rc fa_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const json_t *question,
                                      fa_plan *out, fa_err *e);
-/* The question in full: every member, relative dates with the days they mean beside them. */
-void fa_question_json(fa_jw *w, const json_t *given, const fa_plan *p);
 
 /* {"question","chart"} of a view; caller frees with json_decref. */
 FA_MUST_CHECK fa_rc fa_view_body(const fa_view *v, json_t **out, fa_err *e);

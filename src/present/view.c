@@ -22,16 +22,6 @@ fa_rc fa_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const jso
     return fa_plan_parse(c, a, question, fa_ms_day(fa_now_ms()), account.default_cost_type, out, e);
 }
 
-static void put_day(fa_jw *w, const char *key, int32_t day)
-{
-    fa_buf b = {0};
-
-    fa_day_emit(&b, day);
-    fa_jw_key(w, key);
-    fa_jw_str(w, fa_buf_view(&b));
-    fa_buf_release(&b);
-}
-
 static void put_key(fa_jw *w, const fa_key *k, fa_api api)
 {
     fa_jw_obj(w);
@@ -47,52 +37,6 @@ static void put_key(fa_jw *w, const fa_key *k, fa_api api)
         fa_jw_key(w, "displayName");
         fa_jw_str(w, k->display);
     }
-    fa_jw_end_obj(w);
-}
-
-static void put_date(fa_jw *w, const json_t *given, const fa_range *r)
-{
-    const char *relative = json_string_value(json_object_get(given, "relativeRange"));
-
-    fa_jw_key(w, "date");
-    fa_jw_obj(w);
-    if (relative) {
-        fa_jw_key(w, "relativeRange");
-        fa_jw_z(w, relative);
-        fa_jw_key(w, "type");
-        fa_jw_z(w, bucket_names[r->unit]);
-    } else if (r->relative && r->name.n) {
-        fa_jw_key(w, "relativeRange");
-        fa_jw_str(w, r->name);
-        fa_jw_key(w, "type");
-        fa_jw_z(w, bucket_names[r->unit]);
-    }
-    put_day(w, "from", r->from);
-    put_day(w, "to", r->to);
-    fa_jw_end_obj(w);
-}
-
-void fa_question_json(fa_jw *w, const json_t *given, const fa_plan *p)
-{
-    fa_jw_obj(w);
-    put_date(w, json_object_get(given, "date"), &p->range);
-    fa_jw_key(w, "costType");
-    fa_jw_z(w, p->measure[0].type->name);
-    fa_jw_key(w, "granularity");
-    fa_jw_z(w, bucket_names[p->bucket]);
-    fa_jw_key(w, "groupBy");
-    fa_jw_arr(w);
-    for (size_t i = 0; i < p->ndim; i++)
-        put_key(w, p->dim[i], FA_API_V2);
-    fa_jw_end_arr(w);
-    fa_jw_key(w, "filters");
-    fa_filter_json(w, FA_API_V2, p->filter);
-    fa_jw_key(w, "previous");
-    fa_jw_bool(w, p->previous);
-    fa_jw_key(w, "top");
-    fa_jw_int(w, (int64_t)p->top);
-    fa_jw_key(w, "others");
-    fa_jw_bool(w, p->others);
     fa_jw_end_obj(w);
 }
 
