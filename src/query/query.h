@@ -57,7 +57,11 @@ const char *fa_key_type_name(fa_key_type t, fa_api api);
 fa_str fa_cost_center_public(fa_arena *a, fa_str any);
 
 /* Distinct values of a key, sorted, non-empty; `search`: case-insensitive substring; after: paging. */
-typedef struct fa_value { fa_str value; fa_i128 cost_e18; /* over [from,to], of the plan's cost type; 0 if not asked */ } fa_value;
+typedef struct fa_value {
+    fa_str  value;
+    fa_i128 cost_e18; /* over [from,to], of the plan's cost type; 0 if not asked */
+    bool    has_cost; /* false: not asked, or the values' costs are in several currencies */
+} fa_value;
 
 /* ---- filter (api.md 6) ---- */
 typedef enum { FA_OP_ONE_OF, FA_OP_NOT_ONE_OF, FA_OP_CONTAINS, FA_OP_NOT_CONTAINS, FA_OP_EXISTS, FA_OP_NOT_EXISTS,
@@ -77,7 +81,7 @@ void fa_filter_json(fa_jw *w, fa_api api, const fa_filter *f);
 
 /* ---- dates (api.md 5.1, 10; inform.md 0.3) ---- */
 typedef struct fa_range { int32_t from, to; /* inclusive days */ fa_bucket unit; /* date.type, FA_DAY when absent */
-                          bool relative; fa_str name; /* "last30Days" as given */ } fa_range;
+                          bool relative; fa_str name; /* "last30Days" as given; borrowed from the JSON */ } fa_range;
 /* Every spelling of the given API. today: UTC day. NULL j: FA_EINVAL unless `absent` is given (then *absent). */
 FA_MUST_CHECK fa_rc fa_range_parse(fa_api api, const json_t *j, const char *path, int32_t today, const fa_range *absent,
                                    fa_range *out, fa_err *e);
@@ -117,7 +121,8 @@ typedef struct fa_plan {
 /* ---- the answer ---- */
 typedef struct fa_group {
     fa_str  value[FA_MAX_DIMS];  /* "" = no value for the key */
-    fa_str  unit;                /* usage only */
+    fa_str  unit;                /* usage only; one group per unit */
+    fa_str  unit_priced;         /* of normalizedUsageAmount; equal to unit unless both kinds are asked */
     bool    is_others;
     size_t  nothers;             /* how many groups Others stands for */
     fa_i128 total_e10[FA_MAX_MEASUREMENTS], previous_e10[FA_MAX_MEASUREMENTS];
@@ -131,12 +136,14 @@ typedef struct fa_answer {
     fa_group *group;  size_t ngroup;   /* by measure[0] total descending, ties by value; Others last */
     size_t    ngroup_all;              /* before top N */
     fa_group  total;                   /* exact total rounded once; the groups add up to it to the last digit */
+    bool      mixed_units;             /* usage comes in several units: total's usage is 0, there is no such sum */
     fa_str    currency;
     int64_t   rows;                    /* bill rows behind the answer */
     int32_t   known_to;                /* cost known up to this day; INT32_MIN: nothing loaded */
 } fa_answer;
 
-/* FA_EDATA: two currencies would be added up (names them) or mixed usage units. All in the arena. */
+/* FA_EDATA: two currencies would be added up (names them), top N over mixed usage units, or an answer of
+ * too many cells. All in the arena. */
 FA_MUST_CHECK fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope, fa_str search,
                                     fa_str after, size_t limit /* 0: all */, const fa_plan *cost_of /* NULL: no cost */,
@@ -148,10 +155,15 @@ FA_MUST_CHECK fa_rc fa_query_rows(fa_ledger *l, fa_arena *a, const fa_plan *p, s
 void fa_answer_text(fa_buf *b, const fa_plan *p, const fa_answer *r);
 void fa_answer_csv(fa_buf *b, const fa_plan *p, const fa_answer *r);
 void fa_answer_json(fa_jw *w, const fa_plan *p, const fa_answer *r);
+/* The same without the braces, for an object that holds more: question, range, previous, currency, buckets,
+ * groups, total, groupCount, rows, knownTo. */
+void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
 FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,
                                   fa_str default_cost_type, fa_plan *out, fa_err *e);
-void fa_query_cache_free(void);
+/* The normalised question; a relative range has its days beside it. */
+void fa_plan_json(fa_jw *w, const fa_plan *p);
+void fa_query_cache_free(void); /* at exit, or between two installations in one process */
 
 #endif

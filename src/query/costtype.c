@@ -1,0 +1,62 @@
+/*
+ * costtype.c - the cost and usage types: how the API, the page and the command line spell a
+ * measure.
+ *
+ * The one idea: a type is a row of the table. From a FOCUS bill net amortized and amortized are the
+ * effective cost, every unblended kind is the billed cost (billing-formats.md 8). A FOCUS column's
+ * own name is a spelling as well.
+ */
+#include "query/inner.h"
+
+static const fa_cost_type types[] = {
+    {"netAmortizedCost", "Net Amortized Cost", FA_M_EFFECTIVE, false, true, true},
+    {"amortizedCost", "Amortized Cost", FA_M_EFFECTIVE, false, true, true},
+    {"unblendedCost", "Unblended Cost", FA_M_BILLED, false, true, true},
+    {"netUnblendedCost", "Net Unblended Cost", FA_M_BILLED, false, true, true},
+    {"blendedCost", "Blended Cost", FA_M_BILLED, false, true, true},
+    {"listCost", "List Cost", FA_M_LIST, false, true, true},
+    {"contractedCost", "Contracted Cost", FA_M_CONTRACTED, false, false, false},
+    {"usageAmount", "Usage Amount", FA_M_CONSUMED, true, false, true},
+    {"normalizedUsageAmount", "Normalized Usage Amount", FA_M_PRICED, true, false, true},
+};
+
+/* FOCUS names on the left mean the type on the right. */
+static const char *const focus_names[][2] = {
+    {"BilledCost", "unblendedCost"},
+    {"EffectiveCost", "netAmortizedCost"},
+    {"ListCost", "listCost"},
+    {"ContractedCost", "contractedCost"},
+    {"ConsumedQuantity", "usageAmount"},
+    {"PricingQuantity", "normalizedUsageAmount"},
+};
+
+static const char *const switched_off[] = {"fairShareCost", "netFairShareCost"};
+
+const fa_cost_type *fa_cost_types(size_t *n)
+{
+    *n = FA_COUNT(types);
+    return types;
+}
+
+fa_rc fa_cost_type_find(fa_str name, const fa_cost_type **out, fa_err *e)
+{
+    *out = NULL;
+    for (size_t i = 0; i < FA_COUNT(focus_names); i++)
+        if (fa_str_eqz(name, focus_names[i][0]))
+            name = fa_str_of(focus_names[i][1]);
+    for (size_t i = 0; i < FA_COUNT(types); i++)
+        if (fa_str_eqz(name, types[i].name)) {
+            *out = &types[i];
+            return FA_OK;
+        }
+    for (size_t i = 0; i < FA_COUNT(switched_off); i++)
+        if (fa_str_eqz(name, switched_off[i])) {
+            (void)fa_fail(e, FA_EDATA, "the cost type \"%s\" is not switched on for this account",
+                          switched_off[i]);
+            return fa_hint(e, "use netAmortizedCost");
+        }
+    (void)fa_fail(e, FA_EINVAL, "unknown cost type \"%.*s\"", (int)(name.n > 80 ? 80 : name.n),
+                  name.p);
+    return fa_hint(e, "one of netAmortizedCost, amortizedCost, unblendedCost, netUnblendedCost, "
+                      "blendedCost, listCost, contractedCost, usageAmount, normalizedUsageAmount");
+}

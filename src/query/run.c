@@ -1,0 +1,744 @@
+/*
+ * run.c - a plan becomes an answer: scan, previous period, top N and Others, rounding, order.
+ *
+ * The one idea: sums stay exact (1e-18, 128 bits) from the scan to the last step, are rounded once
+ * and spread, so that every table adds up to its footer. Money of two currencies is never added.
+ */
+#include "query/inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_BUCKETS 100000
+#define MAX_CELLS ((size_t)32 << 20) /* shown groups x buckets x measures */
+#define SCAN_CELLS ((size_t)2 << 20) /* groups x buckets of one scan */
+#define SCRATCH ((size_t)4 << 30)
+#define TRIES 5
+
+/* What is known of a core (a group without its currency) before cells are laid out. */
+typedef struct core {
+    int64_t rows, rows_before;
+    uint32_t shown; /* place in the answer */
+} core;
+
+typedef struct work {
+    fa_ledger *l;
+    fa_arena *a;  /* the answer */
+    fa_arena tmp; /* everything else */
+    const fa_plan *p;
+    fa_answer *out;
+    fa_groups *g;
+    fa_buckets now, before;
+    uint32_t *of_day;
+    bool by_rows;       /* the archive answers */
+    fa_stat_cell *kept; /* by_rows: all cells of the range */
+    size_t nkept;
+    fa_cell *scanned; /* else: when one scan gave all */
+    size_t nscanned;
+    bool has_all;
+    core *core;
+    fa_stat *sum_now, *sum_before; /* [cores * nmeasure]; before: when asked for */
+    uint32_t *list;                /* cores in the order of the answer */
+    size_t nlist, nshown;
+    fa_stat *grid;    /* by_rows: [(shown + 1) * nbucket * nmeasure], the last group is the total */
+    int64_t currency; /* code of the one that has money; -1 none yet */
+    fa_err *e;
+} work;
+
+/* ---- buckets ---- */
+
+static fa_rc make_buckets(work *w)
+{
+    const fa_plan *p = w->p;
+    fa_answer *o = w->out;
+    int32_t from = p->range.from, to = p->range.to;
+    size_t days, n = 0;
+    int32_t last = INT32_MIN;
+
+    if (from > to)
+        return fa_fail(w->e, FA_EINVAL, "the range starts after its end");
+    days = (size_t)((int64_t)to - from + 1);
+    if (days > MAX_BUCKETS || (p->bucket == FA_HOUR && days * 24 > MAX_BUCKETS))
+        return fa_fail(w->e, FA_EDATA, "the range has too many %s",
+                       p->bucket == FA_HOUR ? "hours: ask for days" : "days");
+    o->nbucket = p->bucket == FA_HOUR ? days * 24 : p->bucket == FA_ALL ? 1 : days;
+    o->bucket = fa_arena_array(w->a, o->nbucket, sizeof *o->bucket);
+    o->bucket_ms = fa_arena_array(w->a, o->nbucket, sizeof *o->bucket_ms);
+    w->of_day = fa_arena_array(&w->tmp, days, sizeof *w->of_day);
+    if (!o->bucket || !o->bucket_ms || !w->of_day)
+        return fa_oom(w->e);
+    for (size_t i = 0; p->bucket == FA_HOUR && i < o->nbucket; i++) {
+        o->bucket[i] = from + (int32_t)(i / 24);
+        o->bucket_ms[i] = ((int64_t)from * 24 + (int64_t)i) * 3600000;
+    }
+    for (size_t i = 0; p->bucket != FA_HOUR && i < days; i++) {
+        int32_t day = from + (int32_t)i;
+        int32_t start = p->bucket == FA_ALL ? from : fa_day_floor(day, p->bucket);
+
+        if (start != last) {
+            o->bucket[n] = day;
+            o->bucket_ms[n++] = (int64_t)start * 86400000;
+            last = start;
+        }
+        w->of_day[i] = (uint32_t)n - 1;
+    }
+    if (p->bucket != FA_HOUR)
+        o->nbucket = n;
+    w->now = (fa_buckets){from, to, p->bucket, o->nbucket, w->of_day};
+    return FA_OK;
+}
+
+static fa_rc make_previous(work *w)
+{
+    fa_range *r = &w->out->previous;
+    uint32_t *zero;
+
+    *r = fa_range_previous(&w->p->range, fa_ms_day(fa_now_ms()));
+    if (!w->p->previous)
+        return FA_OK;
+    zero = fa_arena_array(&w->tmp, (size_t)((int64_t)r->to - r->from + 1), sizeof *zero);
+    if (!zero)
+        return fa_oom(w->e);
+    w->before = (fa_buckets){r->from, r->to, FA_ALL, 1, zero};
+    return FA_OK;
+}
+
+/* ---- sums per core ---- */
+
+/* Money of a second currency ends the query; an amount of nothing has no currency. */
+static fa_rc check_currency(work *w, uint32_t group)
+{
+    size_t at = w->g->ntext - 1;
+    uint32_t code = w->g->tuple[(size_t)group * w->g->ntext + at];
+    fa_str x, y;
+
+    if (w->currency < 0)
+        w->currency = code;
+    if (w->currency == code)
+        return FA_OK;
+    x = w->g->dict[at].text[w->currency];
+    y = w->g->dict[at].text[code];
+    if (fa_str_cmp(x, y) > 0) {
+        fa_str swap = x;
+
+        x = y;
+        y = swap;
+    }
+    (void)fa_fail(w->e, FA_EDATA, "the answer would add up %.*s and %.*s", FA_FMT(x), FA_FMT(y));
+    return fa_hint(w->e, "filter by billing_currency: there is no rate table to convert with");
+}
+
+/* One cell of facts, whoever found it. */
+static fa_rc take_totals(work *w, uint32_t group, const fa_stat *s, int64_t rows, bool before)
+{
+    size_t at = w->g->core[group], nm = w->p->nmeasure;
+    core *c = &w->core[at];
+
+    if (before)
+        c->rows_before += rows;
+    else
+        c->rows += rows;
+    for (size_t m = 0; m < nm; m++) {
+        bool money = !w->p->measure[m].type->is_usage;
+
+        if (money && (s[m].sum || s[m].min || s[m].max) && check_currency(w, group))
+            return w->e->rc;
+        fa_stat_add(before ? &w->sum_before[at * nm + m] : &w->sum_now[at * nm + m], &s[m]);
+    }
+    return FA_OK;
+}
+
+static void stats_of_cell(const work *w, const fa_cell *c, fa_stat *s)
+{
+    for (size_t m = 0; m < w->p->nmeasure; m++) {
+        fa_i128 v = c->sum[w->p->measure[m].type->measure];
+
+        s[m] = (fa_stat){v, v, v, c->rows ? c->rows : 1};
+    }
+}
+
+static fa_rc take_scanned(work *w, const fa_cell *cell, size_t n, bool before)
+{
+    fa_stat s[FA_MAX_MEASUREMENTS];
+
+    for (size_t i = 0; i < n; i++) {
+        stats_of_cell(w, &cell[i], s);
+        if (take_totals(w, cell[i].group, s, cell[i].rows, before))
+            return w->e->rc;
+    }
+    return FA_OK;
+}
+
+static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t *group,
+                  const uint32_t *bucket, fa_cell **out, size_t *n)
+{
+    fa_scan q = {.from = from,
+                 .to = to,
+                 .group = group,
+                 .nline = w->g->nline,
+                 .bucket = bucket,
+                 .deadline_mono_ms = w->p->deadline_mono_ms};
+
+    for (size_t m = 0; m < w->p->nmeasure; m++)
+        q.measures |= 1u << w->p->measure[m].type->measure;
+    return fa_engine_scan(fa_ledger_engine(w->l), a, &q, out, n, w->e);
+}
+
+/* Sums over the whole range; keeps the cells when they are few. */
+static fa_rc scan_totals(work *w)
+{
+    const fa_buckets *k = &w->now;
+    fa_cell *cell;
+    size_t n;
+
+    w->has_all = (size_t)w->g->n * k->n <= SCAN_CELLS;
+    if (scan(w, &w->tmp, k->from, k->to, w->g->line, w->has_all ? k->of_day : NULL, &cell, &n) ||
+        take_scanned(w, cell, n, false))
+        return w->e->rc;
+    if (w->has_all) {
+        w->scanned = cell;
+        w->nscanned = n;
+    }
+    if (!w->p->previous)
+        return FA_OK;
+    if (scan(w, &w->tmp, w->before.from, w->before.to, w->g->line, NULL, &cell, &n))
+        return w->e->rc;
+    return take_scanned(w, cell, n, true);
+}
+
+static fa_rc make_cores(work *w)
+{
+    size_t n = (size_t)w->g->ncore + 1, nm = w->p->nmeasure;
+
+    w->core = fa_arena_array(&w->tmp, n, sizeof *w->core);
+    w->sum_now = fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_now);
+    w->sum_before = w->p->previous ? fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_before) : NULL;
+    return w->core && w->sum_now && (w->sum_before || !w->p->previous) ? FA_OK : fa_oom(w->e);
+}
+
+static fa_rc read_archive(work *w)
+{
+    fa_stat_cell *before = NULL;
+    size_t nbefore = 0;
+
+    w->g = fa_groups_new(w->p->ndim, fa_plan_units(w->p));
+    if (!w->g)
+        return fa_oom(w->e);
+    if (fa_archive_read(w->l, &w->tmp, w->p, &w->now, w->g, &w->kept, &w->nkept, w->e) ||
+        (w->p->previous &&
+         fa_archive_read(w->l, &w->tmp, w->p, &w->before, w->g, &before, &nbefore, w->e)))
+        return w->e->rc;
+    if (!fa_groups_seal(w->g))
+        return fa_oom(w->e);
+    if (make_cores(w))
+        return w->e->rc;
+    for (size_t i = 0; i < w->nkept; i++)
+        if (take_totals(w, w->kept[i].group, w->kept[i].stat, w->kept[i].rows, false))
+            return w->e->rc;
+    for (size_t i = 0; i < nbefore; i++)
+        if (take_totals(w, before[i].group, before[i].stat, before[i].rows, true))
+            return w->e->rc;
+    return FA_OK;
+}
+
+/* ---- which groups, in what order ---- */
+
+static fa_i128 rank_of(const work *w, uint32_t i)
+{
+    const fa_stat *s = &w->sum_now[i * w->p->nmeasure];
+    fa_agg agg = w->p->measure[0].agg;
+
+    return agg == FA_AGG_SUM ? s->sum : fa_stat_e10(s, agg);
+}
+
+static int compare_cores(const void *x, const void *y, void *user)
+{
+    const work *w = user;
+    uint32_t i = *(const uint32_t *)x, k = *(const uint32_t *)y;
+    fa_i128 p = rank_of(w, i), q = rank_of(w, k);
+
+    if (p != q)
+        return p > q ? -1 : 1;
+    for (size_t d = 0; d + 1 < w->g->ntext; d++) {
+        int c = fa_str_cmp(fa_groups_text(w->g, w->g->core_group[i], d),
+                           fa_groups_text(w->g, w->g->core_group[k], d));
+
+        if (c)
+            return c;
+    }
+    return 0;
+}
+
+/* The last of the kept ones sits on top of the heap. */
+static void sift_down(work *w, size_t i, size_t n)
+{
+    for (;;) {
+        size_t kid = 2 * i + 1;
+        uint32_t swap;
+
+        if (kid >= n)
+            return;
+        if (kid + 1 < n && compare_cores(&w->list[kid + 1], &w->list[kid], w) > 0)
+            kid++;
+        if (compare_cores(&w->list[i], &w->list[kid], w) >= 0)
+            return;
+        swap = w->list[i];
+        w->list[i] = w->list[kid];
+        w->list[kid] = swap;
+        i = kid;
+    }
+}
+
+/* Puts the first `top` in front without sorting the rest. */
+static void select_top(work *w, size_t top)
+{
+    for (size_t i = top / 2 + 1; i-- > 0;)
+        sift_down(w, i, top);
+    for (size_t i = top; i < w->nlist; i++)
+        if (compare_cores(&w->list[i], &w->list[0], w) < 0) {
+            uint32_t swap = w->list[i];
+
+            w->list[i] = w->list[0];
+            w->list[0] = swap;
+            sift_down(w, 0, top);
+        }
+}
+
+static bool is_only_usage(const fa_plan *p)
+{
+    for (size_t m = 0; m < p->nmeasure; m++)
+        if (!p->measure[m].type->is_usage)
+            return false;
+    return true;
+}
+
+static bool has_amount(const work *w, uint32_t at)
+{
+    size_t nm = w->p->nmeasure;
+
+    for (size_t i = at * nm; i < (at + 1) * nm; i++)
+        if (w->sum_now[i].sum || w->sum_now[i].min || w->sum_now[i].max ||
+            (w->sum_before && w->sum_before[i].sum))
+            return true;
+    return false;
+}
+
+/* Two units that both have an amount. */
+static fa_rc check_units(work *w)
+{
+    fa_str first[FA_MAX_TEXTS] = {{0}};
+    bool seen[FA_MAX_TEXTS] = {false};
+
+    for (size_t i = 0; i < w->nlist; i++) {
+        uint32_t group = w->g->core_group[w->list[i]];
+
+        for (size_t u = 0; u < w->g->nunit; u++) {
+            fa_str unit = fa_groups_text(w->g, group, w->g->ndim + u);
+
+            if (!seen[u] && unit.n) {
+                seen[u] = true;
+                first[u] = unit;
+            } else if (unit.n && !fa_str_eq(first[u], unit)) {
+                w->out->mixed_units = true;
+                if (w->p->top == 0)
+                    continue;
+                (void)fa_fail(w->e, FA_EDATA,
+                              "the answer would add up usage in \"%.*s\" and \"%.*s\"",
+                              FA_FMT(first[u]), FA_FMT(unit));
+                return fa_hint(w->e,
+                               "filter by consumed_unit, or pricing_unit for normalized usage");
+            }
+        }
+    }
+    return FA_OK;
+}
+
+static fa_rc choose(work *w)
+{
+    bool usage = is_only_usage(w->p);
+    size_t top = w->p->top;
+
+    w->list = fa_arena_array(&w->tmp, (size_t)w->g->ncore + 1, sizeof *w->list);
+    if (!w->list)
+        return fa_oom(w->e);
+    for (uint32_t i = 0; i < w->g->ncore; i++) {
+        core *c = &w->core[i];
+
+        w->out->rows += c->rows;
+        if ((c->rows || c->rows_before) && (!usage || has_amount(w, i)))
+            w->list[w->nlist++] = i;
+    }
+    if (check_units(w))
+        return w->e->rc;
+    w->out->ngroup_all = w->nlist;
+    if (top && top * 8 < w->nlist) {
+        select_top(w, top);
+        qsort_r(w->list, top, sizeof *w->list, compare_cores, w);
+    } else if (w->nlist) {
+        qsort_r(w->list, w->nlist, sizeof *w->list, compare_cores, w);
+    }
+    w->nshown = top && top < w->nlist ? top : w->nlist;
+    for (uint32_t i = 0; i < w->g->ncore; i++)
+        w->core[i].shown = UINT32_MAX;
+    for (size_t i = 0; i < w->nlist; i++)
+        w->core[w->list[i]].shown = (uint32_t)(i < w->nshown ? i : w->nshown);
+    return FA_OK;
+}
+
+/* ---- laying out ---- */
+
+static fa_rc make_group(work *w, fa_group *g)
+{
+    g->cell_e10 = fa_arena_array(w->a, w->out->nbucket * w->p->nmeasure, sizeof *g->cell_e10);
+    g->has = fa_arena_array(w->a, w->out->nbucket, sizeof *g->has);
+    return g->cell_e10 && g->has ? FA_OK : fa_oom(w->e);
+}
+
+static fa_rc copy_texts(work *w, fa_group *g, uint32_t group)
+{
+    fa_str unit[2] = {{"", 0}, {"", 0}};
+
+    for (size_t d = 0; d < w->g->ndim + w->g->nunit; d++) {
+        fa_str text = fa_arena_dup(w->a, fa_groups_text(w->g, group, d));
+
+        if (!text.p)
+            return fa_oom(w->e);
+        if (d < w->g->ndim)
+            g->value[d] = text;
+        else if (d - w->g->ndim < 2)
+            unit[d - w->g->ndim] = text;
+    }
+    g->unit = unit[0];
+    g->unit_priced = w->g->nunit == 2 ? unit[1] : unit[0];
+    return FA_OK;
+}
+
+/* The shown groups and, behind them, one for the rest (which others = false takes off at the end).
+ */
+static fa_rc make_groups(work *w)
+{
+    fa_answer *o = w->out;
+    size_t rest = w->nlist - w->nshown, n = w->nshown + (rest > 0);
+
+    if ((n + 1) * o->nbucket > MAX_CELLS / w->p->nmeasure) {
+        (void)fa_fail(w->e, FA_EDATA, "the answer would have %zu groups in %zu periods", n,
+                      o->nbucket);
+        return fa_hint(w->e, "ask for fewer groups, fewer days or a coarser granularity");
+    }
+    o->group = fa_arena_array(w->a, n + 1, sizeof *o->group);
+    if (!o->group || make_group(w, &o->total))
+        return fa_oom(w->e);
+    o->ngroup = n;
+    for (size_t i = 0; i < n; i++) {
+        if (make_group(w, &o->group[i]) ||
+            copy_texts(w, &o->group[i], w->g->core_group[w->list[i]]))
+            return w->e->rc;
+    }
+    if (rest) {
+        fa_group *g = &o->group[w->nshown];
+
+        for (size_t d = 0; d < FA_MAX_DIMS; d++)
+            g->value[d] = (fa_str){"", 0};
+        g->value[0] = FA_STR("Others");
+        g->is_others = true;
+        g->nothers = rest;
+    }
+    return FA_OK;
+}
+
+static void put_cell(work *w, uint32_t shown, uint32_t bucket, const fa_stat *s, int64_t rows)
+{
+    size_t nm = w->p->nmeasure, at = (size_t)bucket * nm;
+    fa_group *g;
+
+    if (shown >= w->out->ngroup)
+        return;
+    g = &w->out->group[shown];
+    if (rows)
+        g->has[bucket] = w->out->total.has[bucket] = true;
+    for (size_t m = 0; m < nm; m++) {
+        g->cell_e10[at + m] += s[m].sum;
+        if (w->grid) {
+            fa_stat_add(&w->grid[((size_t)shown * w->out->nbucket + bucket) * nm + m], &s[m]);
+            fa_stat_add(&w->grid[(w->out->ngroup * w->out->nbucket + bucket) * nm + m], &s[m]);
+        }
+    }
+}
+
+static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_bucket, bool by_core)
+{
+    fa_stat s[FA_MAX_MEASUREMENTS];
+
+    for (size_t i = 0; i < n; i++) {
+        stats_of_cell(w, &cell[i], s);
+        put_cell(w, by_core ? w->core[w->g->core[cell[i].group]].shown : cell[i].group,
+                 cell[i].bucket + first_bucket, s, cell[i].rows);
+    }
+}
+
+/* Many groups: scans again, a few buckets at a time, with lines sorted straight into shown groups.
+ */
+static fa_rc scan_cells(work *w)
+{
+    size_t per = SCAN_CELLS / (w->out->ngroup + 1), days = (size_t)(w->now.to - w->now.from + 1);
+    uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
+    fa_arena part;
+    fa_rc rc = FA_OK;
+
+    if (!group)
+        return fa_oom(w->e);
+    for (uint32_t i = 0; i < w->g->nline; i++)
+        group[i] =
+            w->g->line[i] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[w->g->line[i]]].shown;
+    per = per ? per : 1;
+    fa_arena_init(&part, SCRATCH);
+    for (size_t first = 0; !rc && first < days;) {
+        uint32_t bucket = w->of_day[first];
+        size_t last = first;
+        uint32_t *of_day;
+        fa_cell *cell;
+        size_t n;
+
+        while (last + 1 < days && w->of_day[last + 1] < bucket + per)
+            last++;
+        of_day = fa_arena_array(&part, last - first + 1, sizeof *of_day);
+        if (!of_day) {
+            rc = fa_oom(w->e);
+            break;
+        }
+        for (size_t i = first; i <= last; i++)
+            of_day[i - first] = w->of_day[i] - bucket;
+        rc = scan(w, &part, w->now.from + (int32_t)first, w->now.from + (int32_t)last, group,
+                  of_day, &cell, &n);
+        if (!rc)
+            put_scanned(w, cell, n, bucket, false);
+        fa_arena_clear(&part);
+        first = last + 1;
+    }
+    fa_arena_release(&part);
+    return rc;
+}
+
+static fa_rc fill(work *w)
+{
+    if (make_groups(w))
+        return w->e->rc;
+    if (w->by_rows) {
+        size_t n = (w->out->ngroup + 1) * w->out->nbucket * w->p->nmeasure;
+
+        w->grid = fa_arena_array(&w->tmp, n, sizeof *w->grid);
+        if (!w->grid)
+            return fa_oom(w->e);
+        for (size_t i = 0; i < w->nkept; i++)
+            put_cell(w, w->core[w->g->core[w->kept[i].group]].shown, w->kept[i].bucket,
+                     w->kept[i].stat, w->kept[i].rows);
+        return FA_OK;
+    }
+    if (!w->has_all)
+        return scan_cells(w);
+    put_scanned(w, w->scanned, w->nscanned, 0, true);
+    return FA_OK;
+}
+
+/* ---- rounding ---- */
+
+/* Of the previous period: one shown group, or all of them. */
+static void sum_previous(const work *w, size_t m, size_t shown, fa_stat *out)
+{
+    *out = (fa_stat){0};
+    for (size_t i = 0; i < w->nlist; i++) {
+        size_t at = w->list[i];
+
+        if (shown == SIZE_MAX || w->core[at].shown == shown)
+            fa_stat_add(out, &w->sum_before[at * w->p->nmeasure + m]);
+    }
+}
+
+/* Averages, least and greatest do not add up: each is worked out and rounded by itself. */
+static void finish_stats(work *w, size_t m)
+{
+    fa_answer *o = w->out;
+    fa_agg agg = w->p->measure[m].agg;
+    size_t nm = w->p->nmeasure;
+
+    for (size_t i = 0; i <= o->ngroup; i++) {
+        fa_group *g = i < o->ngroup ? &o->group[i] : &o->total;
+        fa_stat all = {0}, before = {0};
+
+        for (size_t b = 0; b < o->nbucket; b++) {
+            const fa_stat *s = &w->grid[(i * o->nbucket + b) * nm + m];
+
+            g->cell_e10[b * nm + m] = fa_stat_e10(s, agg);
+            fa_stat_add(&all, s);
+        }
+        g->total_e10[m] = fa_stat_e10(&all, agg);
+        if (!w->p->previous)
+            continue;
+        if (i < w->nshown)
+            before = w->sum_before[w->list[i] * nm + m];
+        else
+            sum_previous(w, m, i < o->ngroup ? i : SIZE_MAX, &before);
+        g->previous_e10[m] = fa_stat_e10(&before, agg);
+    }
+}
+
+static fa_rc finish_previous(work *w, size_t m, bool apart)
+{
+    fa_answer *o = w->out;
+    fa_i128 *x = fa_arena_array(&w->tmp, o->ngroup + 1, sizeof *x), sum = 0;
+
+    if (!x)
+        return fa_oom(w->e);
+    for (size_t i = 0; i < o->ngroup; i++) {
+        fa_stat s;
+
+        if (i < w->nshown)
+            s = w->sum_before[w->list[i] * w->p->nmeasure + m];
+        else
+            sum_previous(w, m, i, &s);
+        x[i] = s.sum;
+        sum += s.sum;
+    }
+    for (size_t i = 0; apart && i < o->ngroup; i++)
+        o->group[i].previous_e10[m] = fa_dec_round(x[i], 10);
+    if (apart)
+        return FA_OK;
+    o->total.previous_e10[m] = fa_dec_round(sum, 10);
+    if (fa_round_parts(&w->tmp, x, o->ngroup, o->total.previous_e10[m], w->e))
+        return w->e->rc;
+    for (size_t i = 0; i < o->ngroup; i++)
+        o->group[i].previous_e10[m] = x[i];
+    return FA_OK;
+}
+
+/* Usage in several units: each group adds up, the total does not exist. */
+static fa_rc round_apart(work *w, size_t m)
+{
+    fa_answer *o = w->out;
+    fa_group none = {0};
+
+    none.cell_e10 = fa_arena_array(&w->tmp, o->nbucket * w->p->nmeasure, sizeof *none.cell_e10);
+    if (!none.cell_e10)
+        return fa_oom(w->e);
+    for (size_t i = 0; i < o->ngroup; i++)
+        if (fa_round_cells(&w->tmp, &o->group[i], 1, o->nbucket, w->p->nmeasure, m, &none, w->e))
+            return w->e->rc;
+    return FA_OK;
+}
+
+static fa_rc finish(work *w)
+{
+    fa_answer *o = w->out;
+    size_t nm = w->p->nmeasure;
+
+    for (size_t m = 0; m < nm; m++) {
+        bool apart = o->mixed_units && w->p->measure[m].type->is_usage;
+
+        if (w->p->measure[m].agg != FA_AGG_SUM) {
+            finish_stats(w, m);
+            continue;
+        }
+        if (apart
+                ? round_apart(w, m)
+                : fa_round_cells(&w->tmp, o->group, o->ngroup, o->nbucket, nm, m, &o->total, w->e))
+            return w->e->rc;
+        if (w->p->previous && finish_previous(w, m, apart))
+            return w->e->rc;
+    }
+    o->total.unit = o->total.unit_priced = (fa_str){"", 0};
+    if (!o->mixed_units)
+        for (size_t i = 0; i < o->ngroup; i++) {
+            if (o->total.unit.n == 0 && o->group[i].unit.n)
+                o->total.unit = o->group[i].unit;
+            if (o->total.unit_priced.n == 0 && o->group[i].unit_priced.n)
+                o->total.unit_priced = o->group[i].unit_priced;
+        }
+    for (size_t i = 0; i < o->ngroup; i++)
+        if (o->group[i].is_others)
+            o->group[i].unit = o->total.unit;
+    if (o->ngroup > w->nshown && !w->p->others)
+        o->ngroup = w->nshown; /* the total stays whole */
+    return FA_OK;
+}
+
+static fa_rc name_currency(work *w)
+{
+    size_t at = w->g->ntext - 1;
+    const fa_dict *d = &w->g->dict[at];
+
+    w->out->currency = (fa_str){"", 0};
+    if (w->currency < 0 && d->n == 0)
+        return FA_OK;
+    w->out->currency = fa_arena_dup(w->a, d->text[w->currency < 0 ? 0 : w->currency]);
+    return w->out->currency.p ? FA_OK : fa_oom(w->e);
+}
+
+/* ---- the whole ---- */
+
+static bool needs_rows(const fa_plan *p)
+{
+    if (p->bucket == FA_HOUR)
+        return true;
+    for (size_t m = 0; m < p->nmeasure; m++)
+        if (p->measure[m].agg != FA_AGG_SUM)
+            return true;
+    return false;
+}
+
+static fa_rc run_once(work *w, bool *fresh)
+{
+    *fresh = true;
+    *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
+    if (make_buckets(w) || make_previous(w))
+        return w->e->rc;
+    if (w->by_rows) {
+        if (read_archive(w))
+            return w->e->rc;
+    } else {
+        if (fa_groups_of_plan(w->l, w->p, &w->g, w->e) || make_cores(w) || scan_totals(w))
+            return w->e->rc;
+    }
+    if (choose(w) || fill(w))
+        return w->e->rc;
+    if (!w->by_rows && fa_groups_fresh(w->l, w->g, fresh, w->e))
+        return w->e->rc;
+    if (finish(w))
+        return w->e->rc;
+    return name_currency(w);
+}
+
+static fa_rc check_plan(const fa_plan *p, fa_err *e)
+{
+    if (p->nmeasure == 0 || p->nmeasure > FA_MAX_MEASUREMENTS || p->ndim > FA_MAX_DIMS)
+        return fa_fail(e, FA_EINVAL, "a question has 1 to %d measurements and up to %d keys",
+                       FA_MAX_MEASUREMENTS, FA_MAX_DIMS);
+    return FA_OK;
+}
+
+fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
+{
+    fa_rc rc = check_plan(p, e);
+    fa_err scratch;
+    int32_t first, last;
+    bool fresh = false;
+
+    for (int i = 0; !rc && !fresh && i < TRIES; i++) {
+        uint64_t generation = fa_ledger_generation(l);
+        work w = {.l = l, .a = a, .p = p, .out = out, .currency = -1, .e = e ? e : &scratch};
+
+        fa_arena_init(&w.tmp, SCRATCH);
+        w.by_rows = needs_rows(p);
+        rc = run_once(&w, &fresh);
+        fa_groups_put(w.g);
+        fa_arena_release(&w.tmp);
+        if (fa_ledger_generation(l) != generation)
+            fresh = false; /* a load went live meanwhile: ask again */
+        if (rc && !fresh && rc != FA_ECANCELLED && rc != FA_ETIMEOUT && i + 1 < TRIES)
+            rc = FA_OK;
+        else if (rc)
+            break;
+    }
+    if (!rc && fa_ledger_range(l, &first, &last))
+        out->known_to = last;
+    return rc;
+}

@@ -1,0 +1,170 @@
+/*
+ * values.c - the values of a key: what a filter can be set to.
+ *
+ * The one idea: the sorted list of values that have facts is kept beside the group arrays, so that
+ * a page of it, or a search in it, is a walk in memory.
+ */
+#include "query/inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned char fold(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+static bool has_text(fa_str s, fa_str part)
+{
+    for (size_t i = 0; i + part.n <= s.n; i++) {
+        size_t k = 0;
+
+        while (k < part.n && fold(s.p[i + k]) == fold(part.p[k]))
+            k++;
+        if (k == part.n)
+            return true;
+    }
+    return part.n == 0;
+}
+
+static bool is_ascii(fa_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* ---- costs ---- */
+
+typedef struct priced {
+    fa_map *at; /* value to its place in the answer */
+    fa_answer answer;
+    bool ok;
+} priced;
+
+/* Costs of two currencies cannot be ranked: then there are none. */
+static fa_rc get_costs(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope,
+                       const fa_plan *cost_of, priced *out, fa_err *e)
+{
+    fa_plan p = *cost_of;
+    fa_rc rc;
+
+    p.dim[0] = k;
+    p.ndim = 1;
+    p.scope = scope;
+    p.bucket = FA_ALL;
+    p.previous = false;
+    p.top = 0;
+    if (p.nmeasure > 1)
+        p.nmeasure = 1;
+    rc = fa_query_run(l, a, &p, &out->answer, e);
+    if (rc == FA_EDATA)
+        return FA_OK;
+    if (rc)
+        return rc;
+    if (out->answer.mixed_units)
+        return FA_OK;
+    out->at = fa_map_new();
+    if (!out->at)
+        return fa_oom(e);
+    for (size_t i = 0; i < out->answer.ngroup; i++)
+        if (!fa_map_set(out->at, out->answer.group[i].value[0], i))
+            return fa_oom(e);
+    out->ok = true;
+    return FA_OK;
+}
+
+static int by_cost(const void *x, const void *y)
+{
+    const fa_value *p = x, *q = y;
+
+    if (p->cost_e18 != q->cost_e18)
+        return p->cost_e18 > q->cost_e18 ? -1 : 1;
+    return fa_str_cmp(p->value, q->value);
+}
+
+/* ---- paging ---- */
+
+/* The first place behind `after`. */
+static size_t start_of(const fa_value *v, size_t n, fa_str after, bool by_value)
+{
+    if (after.n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        int c = fa_str_cmp(v[i].value, after);
+
+        if (c == 0)
+            return i + 1;
+        if (by_value && c > 0)
+            return i;
+    }
+    return n;
+}
+
+static fa_rc list_values(fa_arena *a, const fa_groups *g, fa_str search, const priced *costs,
+                         fa_value **out, size_t *n, fa_err *e)
+{
+    fa_value *v = fa_arena_array(a, g->nsorted + 1, sizeof *v);
+
+    if (!v)
+        return fa_oom(e);
+    *n = 0;
+    for (size_t i = 0; i < g->nsorted; i++) {
+        size_t at;
+
+        if (!has_text(g->sorted[i], search))
+            continue;
+        v[*n].value = g->sorted[i];
+        v[*n].has_cost = costs->ok;
+        if (costs->ok && fa_map_get(costs->at, g->sorted[i], &at))
+            v[*n].cost_e18 = costs->answer.group[at].total_e10[0] * FA_E8;
+        ++*n;
+    }
+    if (costs->ok && *n)
+        qsort(v, *n, sizeof *v, by_cost);
+    *out = v;
+    return FA_OK;
+}
+
+fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope,
+                      fa_str search, fa_str after, size_t limit, const fa_plan *cost_of,
+                      fa_value **out, size_t *n, fa_err *e)
+{
+    fa_rc rc;
+    fa_groups *g = NULL;
+    priced costs = {0};
+    fa_str wanted = search;
+    const fa_filter leaf = {
+        .kind = FA_F_LEAF, .key = k, .op = FA_OP_CONTAINS, .value = &wanted, .nvalue = 1};
+    const fa_filter *seen = scope;
+    int64_t deadline = cost_of ? cost_of->deadline_mono_ms : 0;
+    size_t first;
+
+    *out = NULL;
+    *n = 0;
+    if (!is_ascii(search)) { /* only the engine knows the lower case of every letter */
+        if ((rc = fa_filter_and(a, scope, &leaf, &seen, e)))
+            goto done;
+        search = (fa_str){0};
+    }
+    if (cost_of && cost_of->nmeasure && (rc = get_costs(l, a, k, scope, cost_of, &costs, e)))
+        goto done;
+    if ((rc = fa_groups_values(l, k, seen, deadline, &g, e)) ||
+        (rc = list_values(a, g, search, &costs, out, n, e)))
+        goto done;
+    first = start_of(*out, *n, after, !costs.ok);
+    *out += first;
+    *n -= first;
+    if (limit && *n > limit)
+        *n = limit;
+    for (size_t i = 0; i < *n && !rc; i++) { /* the list may leave the cache */
+        (*out)[i].value = fa_arena_dup(a, (*out)[i].value);
+        if (!(*out)[i].value.p)
+            rc = fa_oom(e);
+    }
+done:
+    fa_map_free(costs.at);
+    fa_groups_put(g);
+    return rc;
+}
