@@ -253,6 +253,44 @@ static void test_bounds(void **state)
     }
 }
 
+/* The demo as an installation: live, then unchanged, then another one in its place; views stay
+ * single. */
+static void test_load(void **state)
+{
+    world *w = *state;
+    fa_demo d = {.rows = 3000, .seed = 1, .last = fa_day_of(2026, 11, 22)};
+    fa_ledger_options o = {.memory_bytes = (size_t)512 << 20, .create = true};
+    static const struct {
+        uint32_t seed;
+        const char *state;
+    } t[] = {{1, "live"}, {1, "unchanged"}, {2, "live"}, {1, "live"}, {1, "unchanged"}};
+    fa_ledger *l;
+    fa_load_result r;
+    fa_view *view;
+    int32_t first, last;
+    size_t n;
+    fa_err e = {0};
+
+    o.dir = fa_arena_printf(&w->arena, "%s/installation", w->dir);
+    must(fa_ledger_open(&o, &l, &e), &e);
+    for (size_t i = 0; i < FA_COUNT(t); i++) {
+        d.seed = t[i].seed;
+        must(fa_demo_load(l, &w->arena, &d, NULL, &r, &e), &e);
+        if (!fa_str_eqz(r.load.state, t[i].state))
+            fail_msg("step %zu: \"%.*s\"", i, FA_FMT(r.load.state));
+        assert_int_equal(r.load.rows, 3000);
+        assert_true(fa_ledger_range(l, &first, &last));
+        assert_int_equal(first, d.last - 394);
+        assert_int_equal(last, d.last);
+        must(fa_view_list(fa_ledger_store(l), &w->arena, fa_ledger_account(l), &view, &n, &e), &e);
+        assert_int_equal(n, 4);
+    }
+    fa_ledger_close(l);
+    assert_int_equal(access(fa_arena_printf(&w->arena, "%s/staging", o.dir), F_OK), 0);
+    assert_int_equal(rmdir(fa_arena_printf(&w->arena, "%s/staging", o.dir)),
+                     0); /* nothing left in it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_csv_says_the_same),
         cmocka_unit_test(test_small_and_other_days),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_load),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
