@@ -33,6 +33,13 @@ const fa_cmd fa_cmds[] = {
      .doc = "loads bills (files, or folders of them) and prints their control totals",
      .needs_ledger = true,
      .run = fa_cli_load},
+    {.name = "query",
+     .usage =
+         "query --data DIR --from DAY --to DAY [--group-by KEY,...] [--filter JSON] [--cost-type T]"
+         " [--granularity G] [--previous] [--top N] [--format table|csv|json]",
+     .doc = "answers one question; both days inclusive",
+     .needs_ledger = true,
+     .run = fa_cli_query},
     {.name = "token",
      .usage = "token create --data DIR --description TEXT [--role R] [--expires-days N|never]"
               " | token list --data DIR [--json] | token revoke --data DIR CLIENT-ID",

@@ -13,7 +13,7 @@
 int fa_cmd_fail(fa_cmd_io *io, const fa_err *e)
 {
     fprintf(io->err, "farthing: %s", e->msg);
-    if (e->field[0])
+    if (e->field[0] && !strstr(e->msg, e->field))
         fprintf(io->err, ", at %s", e->field);
     if (e->hint[0])
         fprintf(io->err, ", %s", e->hint);
