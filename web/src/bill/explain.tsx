@@ -1,0 +1,88 @@
+/* explain.tsx - "explain this number": how it was asked, what it means, the bill rows behind it. */
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { copy, keys as keyCell } from '../app';
+import { ApiError, call } from '../lib/api';
+import { useCell } from '../lib/cell';
+import { count, exact, money } from '../lib/dec';
+import { daysBetween, longDay, spanText } from '../lib/day';
+import { COST_TYPES, costTypeLabel, filterText, keyLabel, leafOf, narrow, wire } from '../lib/question';
+import type { KeyRef, Question, Session } from '../lib/types';
+import { Failure, Skeleton } from '../parts/basic';
+import { Dialog } from '../parts/panel';
+import { asCurl } from './share';
+import type { Result, Row } from './result';
+
+/** The question whose answer is one row. */
+export function rowQuestion(q: Question, row: Row | null): Question {
+    if (!row || row.isOthers) return q;
+    let filters = q.filters;
+    q.groupBy.forEach((k: KeyRef, i) => {
+        const v = row.values[i] ?? '';
+        filters = narrow(filters, v === '' ? leafOf(k, 'notExists', []) : leafOf(k, 'oneOf', [v]));
+    });
+    return { ...q, filters };
+}
+
+interface Rows {
+    columns: string[];
+    rows: (string | number | null)[][];
+    more: boolean;
+}
+
+export function Explain({ r, row, question, view, session, onClose }: { r: Result; row: Row | null; question: Question; view: string | null; session: Session; onClose: () => void }): JSX.Element {
+    const keys = useCell(keyCell);
+    const one = rowQuestion(question, row);
+    const [state, setState] = useState<'busy' | Rows | ApiError>('busy');
+    const [tries, setTries] = useState(0);
+    useEffect(() => {
+        const stop = new AbortController();
+        setState('busy');
+        call<Rows>('POST', '/api/rows', { ...wire(one), limit: 100 }, stop.signal)
+            .then(setState)
+            .catch((e: unknown) => {
+                if (e instanceof ApiError) setState(e);
+            });
+        return () => stop.abort();
+    }, [tries]);
+    const doc = COST_TYPES.find(([id]) => id === question.costType)?.[2];
+    const amount = row ? row.total : r.total;
+    const json = JSON.stringify(wire(one), null, 2);
+    return (
+        <Dialog title="Explain this number" kind="drawer" onClose={onClose}>
+            <div class="explain">
+                <p class="soft">{row ? row.label : 'Total'}</p>
+                <p class="big">{money(amount, r.currency)}</p>
+                <p class="small soft">exactly <span class="mono">{exact(amount, r.currency)}</span></p>
+                <dl>
+                    <dt>Days</dt><dd>{longDay(r.answer.range.from)} to {longDay(r.answer.range.to)}, {r.answer.range.days} days</dd>
+                    {r.answer.previous ? <><dt>Compared with</dt><dd>{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
+                    <dt>Cost type</dt><dd>{costTypeLabel(question.costType)}{doc ? <span class="soft"> · {doc}</span> : null}</dd>
+                    <dt>Grouped by</dt><dd>{question.groupBy.map((k) => keyLabel(k, keys)).join(', then ') || 'nothing'}</dd>
+                    <dt>Only</dt><dd>{filterText(one.filters, keys)}</dd>
+                    <dt>Data</dt><dd>{r.answer.knownTo ? <>known to {longDay(r.answer.knownTo)}{r.answer.knownTo < session.today ? `, ${daysBetween(r.answer.knownTo, session.today) - 1} days ago` : ''}</> : 'nothing loaded'}</dd>
+                    <dt>Computed</dt><dd>from {count(r.answer.rows)} bill rows in {r.answer.elapsedMs.toFixed(1)} ms; amounts kept to ten decimals, added exactly, rounded once</dd>
+                </dl>
+                <div class="row">
+                    <button type="button" onClick={() => void copy(asCurl(one, r, row ? null : view), 'API call')}>Copy as API call</button>
+                    <button type="button" onClick={() => void copy(json, 'Question')}>Copy question</button>
+                </div>
+                <h3>Bill rows behind it</h3>
+                {row?.isOthers ? <p class="small soft">Others stands for {count(row.others)} groups; open it in the table to see the rows of one. These are the rows of the whole question.</p> : null}
+                {state === 'busy' ? <Skeleton rows={6} label="Fetching bill rows" /> : state instanceof ApiError ? <Failure what="The rows could not be fetched" error={state} retry={() => setTries(tries + 1)} /> : (
+                    state.rows.length === 0 ? <p class="soft">No bill row is behind this number.</p> : (
+                        <>
+                            <div class="tablebox own rows" tabIndex={0} role="region" aria-label="Bill rows">
+                                <table class="plain"><caption class="away">Bill rows, newest first</caption>
+                                    <thead><tr>{state.columns.map((c) => <th scope="col" key={c}>{c}</th>)}</tr></thead>
+                                    <tbody>{state.rows.map((x, i) => <tr key={i}>{x.map((v, n) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v === null ? undefined : String(v)}>{v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
+                                </table>
+                            </div>
+                            <p class="small soft">{state.more ? `The newest ${state.rows.length} of more.` : `All ${state.rows.length}.`}</p>
+                        </>
+                    )
+                )}
+            </div>
+        </Dialog>
+    );
+}

@@ -1,0 +1,163 @@
+/* types.ts - what the page's API says and hears (doc/page-api.md). Money is decimal text. */
+export interface KeyRef {
+    costCenter: string;
+    key: string;
+    type: string;
+}
+export interface KeyInfo extends KeyRef {
+    displayName: string;
+    path: string;
+}
+export interface Leaf extends KeyRef {
+    operator: string;
+    value?: string | string[];
+}
+export interface And {
+    AND: Filter[];
+}
+export interface Or {
+    OR: Filter[];
+}
+export type Filter = Leaf | And | Or;
+
+export type DateSpec = { relativeRange: string; type?: string } | { from: string; to: string };
+export type Granularity = 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'accumulated';
+export interface Question {
+    date: DateSpec;
+    costType: string;
+    granularity: Granularity;
+    groupBy: KeyRef[];
+    filters: Filter | null;
+    previous: boolean;
+    top: number;
+    others: boolean;
+}
+export type ChartKind = 'bar' | 'area' | 'line' | 'pie' | 'treemap';
+export interface ChartState {
+    kind: ChartKind;
+    sort: string;
+    hidden: string[];
+    pivot: boolean;
+}
+export interface Period {
+    from: string;
+    to: string;
+    days: number;
+}
+export interface Group {
+    values: string[];
+    total: string;
+    previous: string | null;
+    cells: string[];
+    isOthers: boolean;
+    others: number;
+}
+export interface Answer {
+    question: unknown;
+    range: Period;
+    previous: Period | null;
+    currency: string;
+    buckets: string[];
+    groups: Group[];
+    total: { total: string; previous: string | null; cells: string[] };
+    groupCount: number;
+    rows: number;
+    knownTo: string | null;
+    unfiltered: string | null;
+    elapsedMs: number;
+}
+export interface Session {
+    user: { id: string; email: string; name: string; role: string };
+    account: { id: string; name: string; currency: string; defaultCostType: string };
+    permissions: string[];
+    today: string;
+    knownTo: string | null;
+    firstDay: string | null;
+    sources: number;
+    version: string;
+}
+export interface SavedView {
+    id: string;
+    name: string;
+    createdBy: string;
+    createdAt: string;
+    updatedAt: string;
+    question: Partial<Question>;
+    chart?: Partial<ChartState> | null;
+}
+export interface Source {
+    id: string;
+    name: string;
+    createdAt: string;
+    loads: number;
+    lastLoadAt: string | null;
+    firstDay: string | null;
+    lastDay: string | null;
+    rows: number;
+}
+export interface Load {
+    id: string;
+    source: string;
+    format: string | null;
+    state: 'running' | 'live' | 'replaced' | 'failed' | 'cancelled' | 'unchanged';
+    error: string | null;
+    files: { name: string; bytes: number; rows: number }[];
+    rows: number;
+    rejected: number;
+    startedAt: string;
+    finishedAt: string | null;
+    periods: string[];
+    live: boolean;
+    hasRejects: boolean;
+}
+export interface LoadTotals {
+    currency: string;
+    column: string;
+    values: number;
+    file: string | null;
+    archive: string | null;
+    ledger: string | null;
+    equal: boolean;
+}
+export interface LoadDetail extends Load {
+    totals: LoadTotals[];
+    days: { day: string; rows: number; currency: string; BilledCost: string; EffectiveCost: string }[];
+    notices: string[];
+}
+export interface Job {
+    id: string;
+    kind: string;
+    source: string;
+    file: string;
+    state: 'running' | 'done' | 'failed' | 'cancelled';
+    phase: string;
+    rows: number;
+    bytes: number;
+    bytesTotal: number;
+    fraction: number;
+    rowsPerSecond: number;
+    leftMs: number | null;
+    loadId: string | null;
+    message: string | null;
+}
+export interface Token {
+    id: string;
+    clientId: string;
+    description: string;
+    role: string;
+    createdBy: string;
+    createdAt: string;
+    expiresAt: string | null;
+    revokedAt: string | null;
+    lastUsedAt: string | null;
+    state: 'active' | 'expired' | 'revoked';
+}
+export interface Role {
+    key: string;
+    name: string;
+    description: string;
+}
+export interface ValueCost {
+    value: string;
+    cost: string | null;
+}

@@ -1,0 +1,51 @@
+/*
+ * main.tsx - starts the page: trusted types, the session, the screen the address names.
+ *
+ * The default policy lets through what the chart renderer does when it empties a node (an empty string)
+ * and nothing else: text from bills can reach the document as text only.
+ */
+import { render, type JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { boot, go, place, start } from './app';
+import { ApiError } from './lib/api';
+import { useCell } from './lib/cell';
+import { Bills } from './pages/bills';
+import { MegaBill } from './pages/megabill';
+import { Profile } from './pages/profile';
+import { SignIn } from './pages/signin';
+import { Tokens } from './pages/tokens';
+import { Empty, Failure, Logo } from './parts/basic';
+import { Shell, Toasts } from './parts/shell';
+
+interface TrustedTypes {
+    createPolicy(name: string, rules: { createHTML: (s: string) => string }): unknown;
+}
+(globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy('default', {
+    createHTML(s) {
+        if (s === '') return s;
+        throw new TypeError('no HTML from text');
+    },
+});
+
+const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/profile': Profile };
+
+function Page(): JSX.Element {
+    const state = useCell(boot);
+    const { path } = useCell(place);
+    useEffect(() => {
+        if (state === 'in' && path === '/signin') go('/megabill', true);
+    }, [state, path]);
+    if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
+    if (state === 'out') return <><SignIn /><Toasts /></>;
+    if (state instanceof ApiError) return <main class="signin"><section class="card"><Failure what="Farthing does not answer" error={state} retry={() => void start()} /></section></main>;
+    const Screen = SCREENS[path];
+    return (
+        <>
+            <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>
+            <Toasts />
+        </>
+    );
+}
+
+render(<Page />, document.getElementById('page') as HTMLElement);
+void start();

@@ -1,0 +1,115 @@
+/* basic.tsx - the small parts: icons, error and empty states, skeletons, copy buttons. */
+import type { ComponentChildren, JSX } from 'preact';
+import { copy, layer } from '../app';
+import type { ApiError } from '../lib/api';
+
+const PATHS = {
+    chart: 'M3 13V8M7 13V4M11 13V6M15 13V2',
+    bills: 'M4 2h7l3 3v9H4zM6.5 7h5M6.5 10h5',
+    key: 'M6 10a3 3 0 1 1 2.8-2L14 8v3h-2v2h-2v-2L8.500 9.500',
+    person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
+    close: 'M4 4l8 8M12 4l-8 8',
+    up: 'M8 12V4M4.500 7.500 8 4l3.500 3.500',
+    down: 'M8 4v8M4.500 8.500 8 12l3.500-3.500',
+    left: 'M10 3.500 5.500 8l4.500 4.500',
+    right: 'M6 3.500 10.500 8 6 12.500',
+    menu: 'M2.500 4.500h13M2.500 9h13M2.500 13.500h13',
+    not: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12M4 4l8 8',
+    info: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12M8 7.500V11M8 5v.2',
+    check: 'M3.500 8.500 6.500 11.500 12.500 4.500',
+} as const;
+export type IconName = keyof typeof PATHS;
+
+export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
+    const box = name === 'chart' || name === 'bills' || name === 'key' || name === 'person' || name === 'menu' ? 18 : 16;
+    return (
+        <svg class="icon" width={size} height={size} viewBox={`0 0 ${box} ${box}`} aria-hidden="true">
+            <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />
+        </svg>
+    );
+}
+
+export function Logo({ size = 22 }: { size?: number }): JSX.Element {
+    return (
+        <svg class="mark" width={size} height={size} viewBox="0 0 22 22" aria-hidden="true">
+            <circle cx="11" cy="11" r="9.5" fill="none" stroke="currentColor" stroke-width="2" />
+            <path d="M11 11V1.500A9.500 9.500 0 0 1 20.500 11Z" fill="currentColor" />
+        </svg>
+    );
+}
+
+/** What failed, why, what to do, and the number to give to whoever looks into it. */
+export function Failure({ what, error, retry }: { what: string; error: ApiError; retry?: () => void }): JSX.Element {
+    return (
+        <div class="state" role="alert">
+            <h2>{what}</h2>
+            <p>
+                {error.message.charAt(0).toUpperCase() + error.message.slice(1)}
+                {error.field ? <> (field <code>{error.field}</code>)</> : null}.
+            </p>
+            {error.hint ? <p class="soft">{error.hint}</p> : null}
+            <div class="row">
+                {retry ? <button type="button" onClick={retry}>Try again</button> : null}
+                {error.requestId ? (
+                    <button type="button" class="quiet" onClick={() => void copy(error.requestId as string, 'Request id')}>
+                        Request <code>{error.requestId}</code>
+                    </button>
+                ) : null}
+            </div>
+        </div>
+    );
+}
+
+export function Empty({ what, children }: { what: string; children?: ComponentChildren }): JSX.Element {
+    return (
+        <div class="state">
+            <h2>{what}</h2>
+            {children}
+        </div>
+    );
+}
+
+export function Skeleton({ rows, label }: { rows: number; label: string }): JSX.Element {
+    return (
+        <div class="skeleton" role="status" aria-label={label}>
+            {Array.from({ length: rows }, (_, i) => (
+                <div class="bone" key={i} />
+            ))}
+        </div>
+    );
+}
+
+/** A button that is off for a reason says the reason: it stays focusable and does nothing. */
+export function Guarded({ why, class: cls, onClick, children, label }: {
+    why: string | null;
+    class?: string;
+    onClick: () => void;
+    children: ComponentChildren;
+    label?: string;
+}): JSX.Element {
+    return (
+        <button type="button" class={cls} aria-disabled={why ? 'true' : undefined} title={why ?? undefined} aria-label={label}
+            aria-description={why ?? undefined} onClick={() => (why ? undefined : onClick())}>
+            {children}
+        </button>
+    );
+}
+
+export function CopyField({ label, value }: { label: string; value: string }): JSX.Element {
+    return (
+        <div class="copyfield">
+            <span class="soft">{label}</span>
+            <code>{value}</code>
+            <button type="button" onClick={() => void copy(value, label)}>Copy<span class="away"> {label}</span></button>
+        </div>
+    );
+}
+
+export const Progress = ({ value, label }: { value: number | null; label: string }): JSX.Element => (
+    <div class={value === null ? 'meter busy' : 'meter'} role="progressbar" aria-label={label} aria-valuemin={0} aria-valuemax={100}
+        aria-valuenow={value === null ? undefined : Math.round(value * 100)}>
+        <i style={{ width: `${value === null ? 30 : Math.min(100, value * 100)}%` }} />
+    </div>
+);
+
+export const SearchButton = (): JSX.Element => <button type="button" class="wideonly" onClick={() => layer.set('palette')}>Search <kbd>Ctrl K</kbd></button>;

@@ -1,0 +1,167 @@
+/* shell.tsx - the frame: the map on the left, the palette, the help, the messages, the keyboard. */
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { commands, dropToast, go, layer, place, session as sessionCell, setTheme, slash, toasts, views as viewCell, type Command } from '../app';
+import { useCell } from '../lib/cell';
+import type { Session } from '../lib/types';
+import { signOut } from '../pages/profile';
+import { viewAddress } from '../bill/views';
+import { Icon, Logo, type IconName } from './basic';
+import { Dialog } from './panel';
+import { PickList } from './picklist';
+
+interface Entry {
+    to: string;
+    name: string;
+    icon: IconName;
+    key: string;
+    group: string;
+}
+/* One table for the map, the palette and the keys after g. */
+export const MAP: Entry[] = [
+    { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
+    { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
+    { to: '/profile', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
+];
+const KEYS: [keys: string[], what: string][] = [
+    [['Ctrl K'], 'Search everything: screens, views, keys, actions'],
+    [['/'], 'Add a filter'],
+    ...MAP.map((e): [string[], string] => [['g', e.key], `Go to ${e.name}`]),
+    [['?'], 'This help'],
+    [['Esc'], 'Close what is open'],
+    [['↑', '↓', 'Enter'], 'Move in a list and take'],
+];
+
+function Map({ onGo }: { onGo?: () => void }): JSX.Element {
+    const where = useCell(place);
+    const at = where.path === '/' ? '/megabill' : where.path;
+    const groups = [...new Set(MAP.map((e) => e.group))];
+    return (
+        <>
+            <a class="logo" href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); onGo?.(); }}><Logo /><span class="word">Farthing</span></a>
+            {groups.map((g) => (
+                <div class={g === 'Settings' ? 'mapgroup last' : 'mapgroup'} key={g}>
+                    <h2>{g}</h2>
+                    {MAP.filter((e) => e.group === g).map((e) => (
+                        <a key={e.to} href={e.to} title={`${e.name} (g ${e.key})`} aria-current={at === e.to ? 'page' : undefined}
+                            onClick={(ev) => {
+                                if (ev.metaKey || ev.ctrlKey || ev.shiftKey) return;
+                                ev.preventDefault();
+                                go(e.to);
+                                onGo?.();
+                            }}><Icon name={e.icon} size={18} /><span class="word">{e.name}</span></a>
+                    ))}
+                </div>
+            ))}
+        </>
+    );
+}
+
+const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(t.tagName));
+
+export function Shell({ children }: { children: ComponentChildren }): JSX.Element {
+    const open = useCell(layer);
+    useEffect(() => {
+        let g = 0;
+        const key = (e: KeyboardEvent): void => {
+            if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') {
+                e.preventDefault();
+                if (!document.querySelector('dialog[open]:not(.palette)')) layer.set(layer.get() === 'palette' ? 'none' : 'palette');
+                return;
+            }
+            if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
+            if (g && Date.now() - g < 1500) {
+                g = 0;
+                const to = MAP.find((m) => m.key === e.key)?.to;
+                if (to) {
+                    e.preventDefault();
+                    go(to);
+                    return;
+                }
+            }
+            if (e.key === 'g') g = Date.now();
+            else if (e.key === '?') layer.set('help');
+            else if (e.key === '/' && slash.get()) {
+                e.preventDefault();
+                slash.get()?.();
+            }
+        };
+        document.addEventListener('keydown', key);
+        return () => document.removeEventListener('keydown', key);
+    }, []);
+    const close = (): void => layer.set('none');
+    return (
+        <div class="shell">
+            <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to the content</a>
+            <nav class="map" aria-label="Main"><Map /></nav>
+            <div class="main">
+                <div class="strip">
+                    <button type="button" class="bare menubutton" aria-label="Menu" onClick={() => layer.set('nav')}><Icon name="menu" size={18} /></button>
+                    <span class="logo"><Logo size={18} />Farthing</span>
+                    <span class="sp" />
+                    <button type="button" class="quiet" onClick={() => layer.set('palette')}>Search</button>
+                </div>
+                <main id="main" tabIndex={-1}>{children}</main>
+            </div>
+            {open === 'palette' ? <Palette onClose={close} /> : null}
+            {open === 'help' ? <Help onClose={close} /> : null}
+            {open === 'nav' ? <Dialog title="Menu" kind="nav" bare onClose={close}><nav aria-label="Main" class="map inside"><Map onGo={close} /></nav></Dialog> : null}
+        </div>
+    );
+}
+
+function Palette({ onClose }: { onClose: () => void }): JSX.Element {
+    const extra = useCell(commands);
+    const views = useCell(viewCell);
+    const session = useCell(sessionCell) as Session;
+    const all: Command[] = [
+        ...MAP.map((e) => ({ group: 'Go to', label: e.name, hint: `g ${e.key}`, run: () => go(e.to) })),
+        ...(views ?? []).map((v) => ({ group: 'Saved views', label: v.name, run: () => go(viewAddress(v, session)) })),
+        ...extra,
+        { group: 'Settings', label: 'Theme: system', run: () => setTheme('system') },
+        { group: 'Settings', label: 'Theme: light', run: () => setTheme('light') },
+        { group: 'Settings', label: 'Theme: dark', run: () => setTheme('dark') },
+        { group: 'Settings', label: 'Keyboard', hint: '?', run: () => layer.set('help') },
+        { group: 'Settings', label: 'Sign out', run: signOut },
+    ];
+    return (
+        <Dialog title="Search" kind="palette" bare onClose={onClose}>
+            <PickList label="Search" placeholder="Screens, views, keys, actions" empty="Nothing has this name."
+                items={all.map((c, i) => ({ id: String(i), label: c.label, hint: c.hint, group: c.group }))}
+                onPick={(id) => {
+                    onClose();
+                    const c = all[Number(id)];
+                    if (c) setTimeout(c.run, 0);
+                }} />
+        </Dialog>
+    );
+}
+
+const Help = ({ onClose }: { onClose: () => void }): JSX.Element => (
+    <Dialog title="Keyboard" kind="middle" onClose={onClose}>
+        <dl class="keys">{KEYS.map(([k, what]) => <div key={what}><dt>{k.map((x) => <kbd key={x}>{x}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+    </Dialog>
+);
+
+/** Above every dialog: a popover of the top layer, shown again whenever a message comes. */
+export function Toasts(): JSX.Element {
+    const list = useCell(toasts);
+    return (
+        <div class="toasts" role="status" aria-live="polite" {...({ popover: 'manual' } as object)} ref={(el) => {
+            const p = el as (HTMLDivElement & { showPopover?: () => void; hidePopover?: () => void }) | null;
+            if (!p?.showPopover) return;
+            const shown = p.matches(':popover-open');
+            if (shown) p.hidePopover?.();
+            if (list.length) p.showPopover();
+        }}>
+            {list.map((t) => (
+                <div key={t.id} class={`toast ${t.tone}`}>
+                    <span>{t.text}</span>
+                    {t.action ? <button type="button" class="link" onClick={() => { t.action?.run(); dropToast(t.id); }}>{t.action.label}</button> : null}
+                    <button type="button" class="bare" aria-label="Dismiss" onClick={() => dropToast(t.id)}><Icon name="close" size={12} /></button>
+                </div>
+            ))}
+        </div>
+    );
+}
