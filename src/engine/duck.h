@@ -15,6 +15,17 @@ struct fa_conn {
     fa_conn *next; /* in the pool, or in the list of connections in use */
 };
 
+/* One money measure of `daily` in memory, sorted by day. Shared; freed with the last reference. */
+typedef struct fa_columns {
+    unsigned refs;       /* under fa_engine.lock */
+    int32_t first, last; /* days with rows; first > last: none */
+    size_t *start;       /* start[day - first] .. start[day - first + 1]: the rows of a day */
+    size_t n, bytes;
+    uint32_t *line, *rows;
+    int64_t *units; /* 1e-10 */
+    int32_t *rest;  /* 1e-18; NULL: all zero */
+} fa_columns;
+
 struct fa_engine {
     duckdb_database db;
     pthread_mutex_t lock; /* pool, busy list, watchdog */
@@ -22,8 +33,18 @@ struct fa_engine {
     pthread_t watchdog;
     bool has_watchdog, stopping;
     fa_conn *pool, *busy;
-    unsigned npool;
+    unsigned npool, threads;
+    /* columns.c: under lock */
+    fa_columns *columns[FA_M__MONEY];
+    uint64_t columns_epoch; /* grows with fa_engine_changed */
+    size_t columns_bytes, columns_limit;
+    pthread_mutex_t columns_making; /* one thread reads them from DuckDB, the others wait */
 };
+
+/* Answers q from memory. FA_OK and *done false: not a question for it, or no room. */
+FA_MUST_CHECK fa_rc fa_columns_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
+                                    size_t *n, bool *done, fa_err *e);
+void fa_columns_drop(fa_engine *g);
 
 /* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
 FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);

@@ -176,6 +176,9 @@ fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e)
     if (!g)
         return fa_oom(e);
     pthread_mutex_init(&g->lock, NULL);
+    pthread_mutex_init(&g->columns_making, NULL);
+    g->threads = o->threads ? o->threads : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    g->columns_limit = (o->memory_bytes ? o->memory_bytes : (size_t)2 << 30) / 4;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&g->wake, &attr);
@@ -224,6 +227,7 @@ void fa_engine_close(fa_engine *g)
         pthread_mutex_unlock(&g->lock);
         pthread_join(g->watchdog, NULL);
     }
+    fa_columns_drop(g);
     while (g->pool) {
         fa_conn *c = g->pool;
 
@@ -233,6 +237,7 @@ void fa_engine_close(fa_engine *g)
     if (g->db)
         duckdb_close(&g->db);
     pthread_cond_destroy(&g->wake);
+    pthread_mutex_destroy(&g->columns_making);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }

@@ -50,6 +50,9 @@ typedef struct fa_engine_options {
 /* FA_EENV: cannot be opened or is damaged (the caller remakes the file from the archive). */
 FA_MUST_CHECK fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e);
 void fa_engine_close(fa_engine *g);
+/* `daily` has changed and its transaction has committed: what is held of it in memory is dropped.
+ */
+void fa_engine_changed(fa_engine *g);
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
 void fa_conn_put(fa_conn *c); /* back to the pool; rolls back an open transaction; NULL is fine */
 void fa_conn_interrupt(fa_conn *c); /* the running statement ends with FA_ECANCELLED */
@@ -151,13 +154,15 @@ typedef struct fa_scan {
     const uint32_t *bucket;   /* bucket[day - from]; NULL: all in bucket 0 */
     uint32_t measures;        /* bit set: 1u << fa_measure */
     int64_t deadline_mono_ms; /* 0: none */
+    bool plain; /* DuckDB answers, never the columns in memory: for the differential test */
 } fa_scan;
 typedef struct fa_cell {
     uint32_t bucket, group;
     fa_i128 sum[FA_M__COUNT]; /* e18; 0 for measures not asked */
     int64_t rows;             /* bill rows behind it */
 } fa_cell;
-/* Cells that have at least one row, in no order; in the arena. */
+/* Cells that have at least one row, in no order; in the arena. Money is answered from columns held
+ * in memory where they fit (columns.c), everything else by DuckDB; both give the same digits. */
 FA_MUST_CHECK fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
                                    size_t *n, fa_err *e);
 

@@ -66,6 +66,7 @@ fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
     fa_rc rc;
     fa_conn *c = NULL;
     fa_buf sql;
+    bool done;
     gather got = {.mem = a, .measures = q->measures};
     fa_cell_map map = {FA_CELL_MAGIC, q};
 
@@ -73,6 +74,8 @@ fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
     *n = 0;
     if (q->from > q->to)
         return FA_OK;
+    if ((rc = fa_columns_scan(g, a, q, out, n, &done, e)) || done)
+        return rc;
     fa_buf_init(&sql, 1 << 16);
     fa_buf_fmt(&sql, "SELECT c, sum(n)::HUGEINT");
     for (int m = 0; m < FA_M__COUNT; m++) {

@@ -122,6 +122,7 @@ fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
                                  " min(day), max(day) FROM daily"),
                           NULL, 0, take_range, &r, e);
     fa_conn_put(c);
+    fa_engine_changed(l->engine);
     pthread_mutex_lock(&l->state);
     if (rc) { /* what is committed is committed: nobody may wait for ever */
         l->generation = (l->generation | 1) + 1;

@@ -1,0 +1,255 @@
+/*
+ * engine_test.c - the two ways to answer a scan against each other and against plain SQL, and the
+ * door's types.
+ */
+#include "engine/engine.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct bed {
+    fa_engine *g;
+    fa_conn *c;
+    fa_arena a;
+} bed;
+
+static void must(fa_rc rc, const fa_err *e)
+{
+    if (rc)
+        fail_msg("rc %d: %s", (int)rc, e->msg);
+}
+
+static void sql(bed *b, const char *text)
+{
+    fa_err e = {0};
+
+    must(fa_sql_exec(b->c, fa_str_of(text), NULL, 0, NULL, &e), &e);
+}
+
+static int setup(void **state)
+{
+    bed *b = calloc(1, sizeof *b);
+    fa_engine_options o = {.memory_bytes = (size_t)512 << 20, .threads = 2};
+    fa_err e = {0};
+
+    assert_non_null(b);
+    fa_arena_init(&b->a, 0);
+    must(fa_engine_open(&o, &b->g, &e), &e);
+    must(fa_conn_get(b->g, &b->c, &e), &e);
+    sql(b, "CREATE TABLE daily(day DATE, line_id UINTEGER, part_id UINTEGER, n UINTEGER, billed "
+           "BIGINT,"
+           " billed_rest INTEGER, effective BIGINT, effective_rest INTEGER, list BIGINT, list_rest "
+           "INTEGER,"
+           " contracted BIGINT, contracted_rest INTEGER, consumed DECIMAL(38,18), priced "
+           "DECIMAL(38,18))");
+    *state = b;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bed *b = *state;
+
+    fa_conn_put(b->c);
+    fa_engine_close(b->g);
+    fa_arena_release(&b->a);
+    free(b);
+    return 0;
+}
+
+/* 300,000 facts on 400 days with gaps, large and negative money, rests in one measure only. */
+static void fill(bed *b, int seed)
+{
+    char text[1200];
+
+    snprintf(text, sizeof text,
+             "INSERT INTO daily SELECT DATE '2024-01-01' + ((i * 7919 + %d) %% 400)::INTEGER,"
+             " (i * 104729 %% 5000)::UINTEGER, 1, 1 + i %% 3, (i * 15485863 %% 2000003 - 1000000) *"
+             " 9000000000000, (i * 31 %% 100000000)::INTEGER, i - 150000, 0, -i * i, 0, "
+             "9223372036854775807,"
+             " 99999999, i::DECIMAL(38,18) / 7, -i FROM range(300000) t(i) WHERE (i * 7919 + %d) "
+             "%% 400 NOT BETWEEN"
+             " 100 AND 140",
+             seed, seed);
+    sql(b, text);
+    fa_engine_changed(b->g);
+}
+
+static int cmp_cell(const void *x, const void *y)
+{
+    const fa_cell *a = x, *b = y;
+
+    if (a->bucket != b->bucket)
+        return a->bucket < b->bucket ? -1 : 1;
+    return (a->group > b->group) - (a->group < b->group);
+}
+
+static size_t scan(bed *b, fa_scan q, bool plain, fa_cell **out)
+{
+    fa_err e = {0};
+    size_t n;
+
+    q.plain = plain;
+    must(fa_engine_scan(b->g, &b->a, &q, out, &n, &e), &e);
+    qsort(*out, n, sizeof **out, cmp_cell);
+    return n;
+}
+
+static void test_differential(void **state)
+{
+    bed *b = *state;
+    uint32_t *group = malloc(5000 * sizeof *group), *bucket = malloc(900 * sizeof *bucket);
+    uint64_t s = 11;
+    int bad = 0;
+
+    assert_non_null(group);
+    assert_non_null(bucket);
+    for (int round = 0; round < 120; round++) {
+        fa_scan q = {0};
+        fa_cell *one, *two;
+        size_t n1, n2;
+        uint32_t ngroup, width;
+
+        if (round % 40 == 0) {
+            sql(b, "DELETE FROM daily");
+            if (round) /* the first rounds ask an empty table */
+                fill(b, round);
+            fa_engine_changed(b->g);
+        }
+        s = s * 6364136223846793005u + 1442695040888963407u;
+        ngroup = 1 + (uint32_t)(s >> 40) % 700;
+        width = 1 + (uint32_t)(s >> 20) % 40;
+        for (uint32_t i = 0; i < 5000; i++)
+            group[i] = (i * 2654435761u + round) % 5 == 0 ? FA_NO_GROUP : (i * 40503u) % ngroup;
+        q.from = fa_day_of(2023, 12, 20) + (int32_t)(s >> 33) % 300;
+        q.to = q.from + (int32_t)(s >> 50) % 500;
+        for (int32_t d = 0; d <= q.to - q.from; d++)
+            bucket[d] = (uint32_t)d / width;
+        q.group = round % 3 ? group : NULL;
+        q.nline = round % 7 ? 5000 : 4000; /* lines past it are left out */
+        q.bucket = round % 4 ? bucket : NULL;
+        q.measures = 1 + (uint32_t)(s >> 30) % 15;
+        n1 = scan(b, q, true, &one);
+        n2 = scan(b, q, false, &two);
+        if (n1 != n2 || (n1 && memcmp(one, two, n1 * sizeof *one) != 0)) {
+            print_error("round %d: %zu and %zu cells differ\n", round, n1, n2);
+            bad++;
+        }
+        fa_arena_clear(&b->a);
+    }
+    free(group);
+    free(bucket);
+    assert_int_equal(bad, 0);
+}
+
+/* Sums past 64 bits, and rests that carry, against DuckDB's own HUGEINT arithmetic. */
+static void test_against_sql(void **state)
+{
+    bed *b = *state;
+    fa_scan q = {.from = fa_day_of(2024, 1, 1), .to = fa_day_of(2025, 12, 31), .measures = 15};
+    fa_cell *c;
+    fa_err e = {0};
+    int64_t low;
+
+    fill(b, 3);
+    for (int plain = 0; plain < 2; plain++) {
+        assert_int_equal(scan(b, q, plain, &c), 1);
+        must(fa_sql_i64(
+                 b->c,
+                 FA_STR("SELECT ((sum(billed::HUGEINT) * 100000000 + sum(billed_rest::HUGEINT)) %"
+                        " 1000000007)::BIGINT FROM daily"),
+                 NULL, 0, &low, &e),
+             &e);
+        assert_int_equal((int64_t)(c[0].sum[FA_M_BILLED] % 1000000007), low);
+        must(fa_sql_i64(b->c,
+                        FA_STR("SELECT ((sum(contracted::HUGEINT) * 100000000 + "
+                               "sum(contracted_rest::HUGEINT)) %"
+                               " 1000000007)::BIGINT FROM daily"),
+                        NULL, 0, &low, &e),
+             &e);
+        assert_int_equal((int64_t)(c[0].sum[FA_M_CONTRACTED] % 1000000007), low);
+        assert_true(c[0].sum[FA_M_CONTRACTED] > (fa_i128)INT64_MAX * 1000);
+    }
+}
+
+static void test_stale_columns(void **state)
+{
+    bed *b = *state;
+    fa_scan q = {.from = fa_day_of(2024, 1, 1), .to = fa_day_of(2025, 12, 31), .measures = 1};
+    fa_cell *c;
+
+    fill(b, 3);
+    assert_int_equal(scan(b, q, false, &c), 1);
+    sql(b, "DELETE FROM daily");
+    fa_engine_changed(b->g);
+    assert_int_equal(scan(b, q, false, &c), 0);
+}
+
+/* ---- the door's types ---- */
+
+static fa_rc look(void *user, const fa_batch *b, fa_err *e)
+{
+    (void)user;
+    (void)e;
+    assert_int_equal(b->rows, 1);
+    assert_true(fa_str_eqz(b->col[0].text[0], "a\"b"));
+    assert_int_equal(b->col[1].i64[0], -5);
+    assert_true(b->col[2].i128[0] == -(FA_E18 + FA_E18 / 2));
+    assert_int_equal(b->col[3].i64[0], fa_day_of(2024, 2, 29));
+    assert_int_equal(b->col[4].i64[0], -1);
+    assert_true(b->col[5].null && b->col[5].null[0]);
+    assert_true(b->col[6].b[0]);
+    assert_true(b->col[7].i128[0] == (fa_i128)UINT64_MAX);
+    return FA_OK;
+}
+
+static void test_types(void **state)
+{
+    bed *b = *state;
+    fa_err e = {0};
+    fa_param p[2] = {{.kind = FA_P_TEXT, .text = FA_STR("a\"b")}, {.kind = FA_P_INT, .num = -5}};
+
+    must(fa_sql_query(
+             b->c,
+             FA_STR(
+                 "SELECT ?::VARCHAR, ?::TINYINT, -1.5::DECIMAL(5,2), DATE '2024-02-29', TIMESTAMP"
+                 " '1969-12-31 23:59:59.9995', NULL::VARCHAR, true, 18446744073709551615::UBIGINT"),
+             p, 2, look, NULL, &e),
+         &e);
+    assert_int_equal(fa_sql_exec(b->c, FA_STR("SELEC 1"), NULL, 0, NULL, &e), FA_EINTERNAL);
+    assert_int_equal(fa_sql_exec(b->c, FA_STR("SELECT 'x'::INTEGER"), NULL, 0, NULL, &e), FA_EDATA);
+}
+
+static void test_deadline(void **state)
+{
+    bed *b = *state;
+    fa_err e = {0};
+    int64_t n;
+
+    fa_conn_deadline(b->c, fa_mono_ms() + 30);
+    assert_int_equal(
+        fa_sql_i64(b->c,
+                   FA_STR("SELECT count(*) FROM range(100000000) a, range(100000) b WHERE"
+                          " a.range * b.range % 7 = 3"),
+                   NULL, 0, &n, &e),
+        FA_ETIMEOUT);
+    fa_conn_deadline(b->c, 0);
+    must(fa_sql_i64(b->c, FA_STR("SELECT 7"), NULL, 0, &n, &e), &e);
+    assert_int_equal(n, 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_differential, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_against_sql, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stale_columns, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_types, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
