@@ -27,7 +27,7 @@ interface TrustedTypes {
     },
 });
 
-const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/profile': Profile };
+const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill };
 
 function Page(): JSX.Element {
     const state = useCell(boot);
@@ -38,7 +38,7 @@ function Page(): JSX.Element {
     if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
     if (state === 'out') return <><SignIn /><Toasts /></>;
     if (state instanceof ApiError) return <main class="signin"><section class="card"><Failure what="Farthing does not answer" error={state} retry={() => void start()} /></section></main>;
-    const Screen = SCREENS[path];
+    const Screen = path.startsWith('/bills/') ? Bills : SCREENS[path];
     return (
         <>
             <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>

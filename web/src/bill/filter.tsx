@@ -304,7 +304,7 @@ function Live({ question, filter, currency, keys }: { question: Question; filter
     const total = answer ? dec(answer.total.total) : null;
     const whole = answer?.unfiltered ? dec(answer.unfiltered) : null;
     return (
-        <aside class="live" aria-live="polite" aria-label="What it catches">
+        <aside class="catch" aria-live="polite" aria-label="What it catches">
             <span class="soft">Catches</span>
             {wrong ? <p class="up">{wrong}</p> : total === null ? <div class="bone" /> : (
                 <>

@@ -58,7 +58,7 @@ export function Kpis({ r, question, session, onExplain }: { r: Result; question:
             <div class="kpi">
                 <span>Daily average</span>
                 <strong title={average !== null ? exact(average, cur) : undefined}>{average !== null ? money(average, cur) : span ? <i class="bone" /> : '–'}</strong>
-                <em>{span ? <>over {span.days} complete {span.days === 1 ? 'day' : 'days'}{average !== null && before !== null && before !== 0n ? <>, <span class={average > before ? 'up' : 'down'}>{average > before ? '▲' : '▼'} {changePercent(average, before).replace('\u2212', '')}</span></> : null}</> : 'no complete day yet'}</em>
+                <em>{span ? <>{span.days} complete {span.days === 1 ? 'day' : 'days'}{average !== null && before !== null && before !== 0n ? <>, <span class={average > before ? 'up' : 'down'}>{average > before ? '▲' : '▼'} {changePercent(average, before).replace('\u2212', '')}</span></> : null}</> : 'no complete day yet'}</em>
             </div>
             {r.previous !== null && r.answer.previous ? (
                 <div class="kpi">

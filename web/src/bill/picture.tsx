@@ -54,6 +54,7 @@ export function Picture({ r, kind, hidden, title, hover, onHover, onPick, stale 
         kind, currency: r.currency, title,
         labels: r.answer.buckets.map((b) => bucketText(b, r.granularity)),
         partial: r.partial,
+        empty: r.partial.map((part, i) => part && r.cells[i] === 0n),
         series: rows.map((x) => ({ id: x.id, label: x.label, colour: x.colour, values: x.cells.map(approx), total: approx(x.total) })),
     }), [rows, kind, title, r]);
     const events = useRef<Events>({ onHover: () => undefined, onPick: () => undefined });

@@ -185,7 +185,7 @@ function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by
             {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{percent(x.total, r.total) ?? '–'}</span></td>}
             {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, r.currency) : undefined}>{x.previous !== null ? money(x.previous, r.currency) : '–'}</td> : null}
             {compare ? <td>{x.previous !== null ? <Delta now={x.total} before={x.previous} currency={r.currency} /> : '–'}</td> : null}
-            {p.pivot ? null : <td class="mid sparkcol"><Spark cells={x.cells} /></td>}
+            {p.pivot ? null : <td class="mid sparkcol"><Spark cells={x.cells.filter((_, i) => !r.partial[i])} /></td>}
         </tr>
     );
 }

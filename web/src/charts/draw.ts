@@ -19,7 +19,6 @@ interface Paint {
     card: string;
     series: string[];
     font: string;
-    still: boolean;
 }
 function paint(): Paint {
     const css = getComputedStyle(document.documentElement);
@@ -28,7 +27,6 @@ function paint(): Paint {
         line: v('--line'), faint: v('--faint'), ink: v('--ink'), card: v('--card'),
         series: Array.from({ length: 9 }, (_, i) => v(`--c${i}`)),
         font: getComputedStyle(document.body).fontFamily,
-        still: matchMedia('(prefers-reduced-motion: reduce)').matches,
     };
 }
 const hex = (c: string): [number, number, number] => {
@@ -56,7 +54,7 @@ function overTime(m: Model, p: Paint): EChartsCoreOption {
         blur: { itemStyle: { opacity: 0.28 } },
     });
     const curve = (s: Series) => ({
-        type: 'line', name: s.id, data: s.values, showSymbol: s.values.length < 2, symbol: 'circle', symbolSize: 5, triggerLineEvent: true,
+        type: 'line', name: s.id, data: s.values.map((v, i) => (m.empty[i] ? null : v)), showSymbol: s.values.length < 2, symbol: 'circle', symbolSize: 5, triggerLineEvent: true,
         ...(m.kind === 'area' ? { stack: 'all' } : {}),
         lineStyle: { width: m.kind === 'area' ? 1 : 1.8, color: p.series[s.colour] },
         itemStyle: { color: p.series[s.colour] },
@@ -65,7 +63,7 @@ function overTime(m: Model, p: Paint): EChartsCoreOption {
         blur: { lineStyle: { opacity: 0.2 }, areaStyle: { opacity: 0.2 } },
     });
     return {
-        animation: !p.still, animationDuration: 160, animationDurationUpdate: 160,
+        animation: false,
         textStyle: { fontFamily: p.font, fontSize: 11.5 },
         grid: { left: 4, right: 4, top: 10, bottom: 0, containLabel: true },
         xAxis: {
@@ -90,7 +88,7 @@ function parts(m: Model, p: Paint): EChartsCoreOption {
     const data = m.series.filter((s) => s.total > 0).map((s) => ({ name: s.id, value: s.total, label: s, itemStyle: { color: p.series[s.colour] as string } }));
     const whole = data.reduce((n, d) => n + d.value, 0);
     const text = (d: (typeof data)[number]): string => `${d.label.label}  ${((d.value / whole) * 100).toFixed(1)}%`;
-    const common = { animation: !p.still, animationDuration: 160, animationDurationUpdate: 160, textStyle: { fontFamily: p.font, fontSize: 11.5 } };
+    const common = { animation: false, textStyle: { fontFamily: p.font, fontSize: 11.5 } };
     if (m.kind === 'pie')
         return {
             ...common,

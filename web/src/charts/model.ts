@@ -13,6 +13,8 @@ export interface Model {
     currency: string;
     labels: string[];
     partial: boolean[];
+    /** Buckets of which nothing is known yet: a curve ends before them. */
+    empty: boolean[];
     series: Series[];
     title: string;
 }

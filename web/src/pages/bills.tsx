@@ -36,7 +36,7 @@ export function Bills(): JSX.Element {
     const [sending, setSending] = useState<Sending[]>([]);
     const params = new URLSearchParams(where.search);
     const only = params.get('source');
-    const open = params.get('load');
+    const open = params.get('load') ?? (where.path.startsWith('/bills/') ? decodeURIComponent(where.path.slice(7)) : null);
     const set = (name: string, value: string | null): void => {
         const p = new URLSearchParams(location.search);
         if (value === null) p.delete(name);
@@ -222,7 +222,7 @@ function LoadDrawer({ id, session, onClose }: { id: string; session: Session; on
     const version = useCell(billsVersion);
     const [state, setState] = useState<LoadDetail | ApiError | null>(null);
     const [tries, setTries] = useState(0);
-    const noEdit = whyNot('costcenters.edit');
+    const noEdit = whyNot('costcenters.create');
     useEffect(() => {
         const stop = new AbortController();
         get<LoadDetail>(`/api/loads/${encodeURIComponent(id)}`, stop.signal).then(setState).catch((e: unknown) => e instanceof ApiError && setState(e));

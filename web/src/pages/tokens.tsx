@@ -1,7 +1,7 @@
 /* tokens.tsx - API tokens: list, generate, shown once, revoke. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { may, sayError, session as sessionCell, toast, whyNot } from '../app';
+import { sayError, session as sessionCell, toast, whyNot } from '../app';
 import { ApiError, call, get } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { longDay, moment } from '../lib/day';
@@ -17,7 +17,7 @@ export function Tokens(): JSX.Element {
     const [error, setError] = useState<ApiError | null>(null);
     const [adding, setAdding] = useState(false);
     const [all, setAll] = useState(false);
-    const why = may('tokens.account.manage') || may('tokens.personal.manage') ? null : whyNot('tokens.account.manage');
+    const why = whyNot('tokens.account.manage');
     const load = (): void => {
         setError(null);
         get<{ tokens: Token[] }>('/api/tokens').then((r) => setList(r.tokens)).catch((e: unknown) => e instanceof ApiError && setError(e));

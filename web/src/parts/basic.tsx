@@ -6,7 +6,7 @@ import type { ApiError } from '../lib/api';
 const PATHS = {
     chart: 'M3 13V8M7 13V4M11 13V6M15 13V2',
     bills: 'M4 2h7l3 3v9H4zM6.5 7h5M6.5 10h5',
-    key: 'M6 10a3 3 0 1 1 2.8-2L14 8v3h-2v2h-2v-2L8.500 9.500',
+    key: 'M6 12a3 3 0 1 0 0-6 3 3 0 0 0 0 6M9 9h6.500v2.500M13 9v2',
     person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
     close: 'M4 4l8 8M12 4l-8 8',
     up: 'M8 12V4M4.500 7.500 8 4l3.500 3.500',

@@ -105,7 +105,7 @@ export function Dialog({ title, kind, onClose, bare, children }: DialogProps): J
             <div class="dialogbox">
                 {bare ? null : (
                     <header class="dialoghead">
-                        <h2 id={id}>{title}</h2>
+                        <h2 id={id} tabIndex={-1} {...(kind === 'drawer' || kind === 'big' ? { autofocus: true } : {})}>{title}</h2>
                         <button type="button" class="bare" aria-label="Close" onClick={onClose}><Icon name="close" /></button>
                     </header>
                 )}

@@ -22,7 +22,7 @@ export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
-    { to: '/profile', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
+    { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
 const KEYS: [keys: string[], what: string][] = [
     [['Ctrl K'], 'Search everything: screens, views, keys, actions'],
@@ -35,7 +35,7 @@ const KEYS: [keys: string[], what: string][] = [
 
 function Map({ onGo }: { onGo?: () => void }): JSX.Element {
     const where = useCell(place);
-    const at = where.path === '/' ? '/megabill' : where.path;
+    const at = where.path.startsWith('/bills/') ? '/bills' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
     const groups = [...new Set(MAP.map((e) => e.group))];
     return (
         <>
