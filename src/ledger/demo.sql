@@ -99,19 +99,20 @@ b AS (SELECT *, CASE WHEN pct < 60 THEN 0 WHEN pct < 80 THEN 1 WHEN pct < 90 THE
 c AS (SELECT *, (row_number() OVER (PARTITION BY prov ORDER BY account))::INTEGER - 1 AS pos FROM b),
 d AS (
     SELECT *, CASE prov WHEN 0 THEN CASE WHEN h % 4 = 0 THEN 1 ELSE 0 END ELSE prov + 1 END AS payer,
-           (pos % 60)::INTEGER AS team, (ARRAY['prod','staging','dev','test','shared'])[1 + (pos // 60) % 5] AS late,
-           CASE WHEN pos < 60 THEN demo_pick(['prod','prod','prod','dev','staging'], demo_mix(2, i)) END AS early
-    FROM (SELECT *, account AS i FROM c))
-SELECT d.account, d.prov, d.pos, d.payer, d.team, coalesce(d.early, d.late) AS env, t.name AS team_name, t.unit,
+           -- an environment of its own for each account of a team; most teams begin with production
+           (pos % 60)::INTEGER AS team, (ARRAY['prod','staging','dev','test','shared'])[1 +
+               (demo_pick([0,0,0,1,2], demo_mix(2, prov * 100 + pos % 60)) + pos // 60) % 5] AS env
+    FROM c)
+SELECT d.account, d.prov, d.pos, d.payer, d.team, d.env, t.name AS team_name, t.unit,
        d.h AS h,
        CASE d.prov
          WHEN 0 THEN lpad((100000000000 + (d.h::UBIGINT * 200 + demo_mix(3, d.account) % 199)::BIGINT % 899999999999)::VARCHAR, 12, '0')
          WHEN 1 THEN '/subscriptions/' || substr(md5('sub' || d.account || '-' || $seed), 1, 8) || '-' || substr(md5('sub' || d.account || '-' || $seed), 9, 4)
                      || '-4' || substr(md5('sub' || d.account || '-' || $seed), 14, 3) || '-a' || substr(md5('sub' || d.account || '-' || $seed), 18, 3)
                      || '-' || substr(md5('sub' || d.account || '-' || $seed), 21, 12)
-         WHEN 2 THEN 'larkfield-' || t.name || '-' || coalesce(d.early, d.late)
+         WHEN 2 THEN 'larkfield-' || t.name || '-' || d.env
          ELSE 'ocid1.tenancy.oc1..aaaaaaaa' || md5('ten' || d.account || '-' || $seed) || substr(md5('oci' || d.account || '-' || $seed), 1, 20) END AS id,
-       t.name || '-' || coalesce(d.early, d.late) || CASE WHEN d.pos >= 300 THEN '-' || (d.pos // 300 + 1) ELSE '' END AS name,
+       t.name || '-' || d.env || CASE WHEN d.pos >= 300 THEN '-' || (d.pos // 300 + 1) ELSE '' END AS name,
        p.id AS payer_id, p.name AS payer_name, pr.name AS provider, pr.issuer
 FROM d JOIN demo_team t USING (team) JOIN demo_payer p ON p.payer = d.payer JOIN demo_provider pr ON pr.prov = d.prov
 
