@@ -376,7 +376,7 @@ def main():
     p = argparse.ArgumentParser(prog="script/bench", description="FinBench on the demo bill against plain DuckDB.")
     p.add_argument("--short", action="store_true", help="20,000 rows and short runs; the report goes to the work folder")
     p.add_argument("--size", action="append", choices=SIZES, help="S 1, M 10, L 100 million rows; may be repeated (default S and M)")
-    p.add_argument("--work", default=str(BUILD / "bench-work"), help="folder for files (default build/bench-work; L needs 60 GB)")
+    p.add_argument("--work", default=str(ROOT / "build-bench-work"), help="folder for files (default build-bench-work; L needs 60 GB)")
     p.add_argument("--keep", action="store_true", help="keep the bill files for the next run")
     p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="limit of both engines (default 2048)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="of both engines (default all)")
