@@ -229,7 +229,8 @@ static fa_rc find_key(parser *p, const json_t *j, const char *path, const fa_key
         return p->e->rc;
     if (p->api == FA_API_V2 && p->e->rc == FA_EINVAL && strcmp(p->e->field, "type") != 0)
         p->e->rc = FA_EDATA; /* V2: a reference that is well-formed and leads nowhere is 422 */
-    snprintf(field, sizeof field, "%s%s%s", path, *path && *p->e->field ? "." : "", p->e->field);
+    snprintf(field, sizeof field, "%.120s%s%.30s", path, *path && *p->e->field ? "." : "",
+             p->e->field);
     return fa_at(p->e, field);
 }
 

@@ -98,7 +98,7 @@ static fa_rc read_key(const fa_catalog *c, fa_arena *a, const json_t *v, size_t 
     }
     if (fa_catalog_find(c, a, FA_API_INTERNAL, text[0], text[1], text[2], out, e) == FA_OK)
         return FA_OK;
-    snprintf(field, sizeof field, "groupBy[%zu]%s%s", at, *e->field ? "." : "", e->field);
+    snprintf(field, sizeof field, "groupBy[%zu]%s%.60s", at, *e->field ? "." : "", e->field);
     return fa_at(e, field);
 }
 
