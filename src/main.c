@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LOCK_WAIT_MS = 60000, LOCK_STEP_MS = 1000 };
@@ -230,6 +231,7 @@ int main(int argc, char **argv)
     fa_err e = {0};
     int code;
 
+    (void)umask(077); /* bills and what is made of them are the owner's */
     set_signals();
     fa_log_set(FA_LOG_WARN); /* a command's output is its own; serve wants to hear more */
     io.is_tty = isatty(STDERR_FILENO) == 1;

@@ -51,6 +51,7 @@ typedef struct fa_bill_file {
     int64_t bytes;          /* as stored */
     fa_bill_column *column; /* in file order */
     size_t ncolumn;
+    int64_t rows;           /* of Parquet; -1: unknown */
     bool skip_broken; /* CSV records of a wrong shape are put aside (--skip-bad), not refused */
 } fa_bill_file;
 

@@ -254,6 +254,13 @@ static fa_rc read_parquet_header(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_
         snprintf(why, sizeof why, "%.399s", e->msg);
         rc = fa_fail(e, FA_EDATA, "%.*s: not a sound Parquet file: %s", FA_FMT(f->name), why);
     }
+    if (!rc) {
+        fa_buf_clear(&sql);
+        fa_buf_z(&sql, "SELECT num_rows FROM parquet_file_metadata(");
+        fa_buf_sql_text(&sql, fa_str_of(f->path));
+        fa_buf_z(&sql, ")");
+        rc = fa_sql_i64(c, fa_buf_view(&sql), NULL, 0, &f->rows, e);
+    }
     fa_conn_put(c);
     fa_buf_release(&sql);
     return rc;
@@ -268,7 +275,7 @@ fa_rc fa_bill_open(fa_engine *g, fa_arena *a, const char *path, fa_bill_file *ou
     char *start = NULL;
     size_t n = 0;
 
-    *out = (fa_bill_file){.path = fa_arena_dupz(a, fa_str_of(path))};
+    *out = (fa_bill_file){.rows = -1, .path = fa_arena_dupz(a, fa_str_of(path))};
     if (!out->path)
         return fa_oom(e);
     out->name = last_part(out->path);

@@ -21,8 +21,20 @@ static const struct {
     const char *name;
     fa_bucket bucket;
 } granularities[] = {
-    {"hourly", FA_HOUR},       {"daily", FA_DAY},   {"weekly", FA_WEEK},     {"monthly", FA_MONTH},
-    {"quarterly", FA_QUARTER}, {"yearly", FA_YEAR}, {"accumulated", FA_ALL},
+    {"hourly", FA_HOUR},
+    {"daily", FA_DAY},
+    {"weekly", FA_WEEK},
+    {"monthly", FA_MONTH},
+    {"quarterly", FA_QUARTER},
+    {"yearly", FA_YEAR},
+    {"accumulated", FA_ALL},
+    /* as the API's date.type has them */
+    {"hour", FA_HOUR},
+    {"day", FA_DAY},
+    {"week", FA_WEEK},
+    {"month", FA_MONTH},
+    {"quarter", FA_QUARTER},
+    {"year", FA_YEAR},
 };
 
 static const char *const formats[] = {"table", "csv", "json"};

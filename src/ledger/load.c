@@ -49,6 +49,7 @@ typedef struct load_job {
     const char *phase;
     fa_feed *feed;
     fa_bill_file *reading;
+    int64_t rows_before; /* of the files before it */
     int64_t started_mono_ms;
 } load_job;
 
@@ -64,12 +65,9 @@ static void job_state(load_job *j, fa_progress_state *s)
     s->bytes_total = j->bytes_total;
     if (j->feed)
         s->bytes += fa_feed_bytes(j->feed);
-    else if (j->reading && j->conn) {
-        double done = fa_conn_progress(j->conn);
-
-        if (done > 0)
-            s->bytes += (int64_t)((double)j->reading->bytes * done / 100);
-    }
+    else if (j->reading && j->reading->rows > 0) /* Parquet says how many rows it has */
+        s->bytes += (int64_t)((double)j->reading->bytes * (double)(s->rows - j->rows_before) /
+                              (double)j->reading->rows);
     if (s->bytes > s->bytes_total)
         s->bytes = s->bytes_total;
     if (strcmp(j->phase, "archive") == 0) {
@@ -405,6 +403,7 @@ static fa_rc run_with_feed(load_job *j, size_t i, const char *pipe, fa_str sql, 
     pthread_mutex_lock(&j->lock);
     j->feed = feed;
     j->reading = f;
+    j->rows_before = fa_tally_rows(j->tally);
     pthread_mutex_unlock(&j->lock);
     rc = sink ? fa_sql_query(j->conn, sql, NULL, 0, sink, user, e)
               : fa_sql_exec(j->conn, sql, NULL, 0, NULL, e);
