@@ -4,7 +4,7 @@
  * Colours belong to values: a value that has one keeps it while the page is open, whatever the order.
  */
 import { abs, changePercent, dec, decOr, money, percent, sum, type Dec } from '../lib/dec';
-import { addDays, bucketEnd, daysBetween, maxDay, minDay, shortDay, type Day } from '../lib/day';
+import { addDays, bucketEnd, bucketText, daysBetween, maxDay, minDay, shortDay, type Day } from '../lib/day';
 import { valueLabel } from '../lib/question';
 import type { Answer, Group, KeyRef, Session } from '../lib/types';
 
@@ -132,8 +132,9 @@ export function finding(r: Result): Finding {
             const verb = p === 'New' ? 'is new with' : top.d > 0n ? 'rose' : 'fell';
             const by = p === 'New' ? money(top.x.total, r.currency) : `${p.replace('\u2212', '')} (${money(abs(top.d), r.currency)})`;
             const level = abs(rest) * 100n < abs(r.previous) * 1n;
+            const peak = top.d > 0n ? peakOf(top.x, r) : null;
             const others = r.rows.length === 1 ? '.' : level ? '; the rest is level.' : `; the rest ${rest > 0n ? 'rose' : 'fell'} ${money(abs(rest), r.currency)}.`;
-            return { strong: `${top.x.label} ${verb} ${by}`, rest: others };
+            return { strong: `${top.x.label} ${verb} ${by}`, rest: (peak ? `, most of it ${peak}` : '') + others };
         }
     }
     if (r.by.length > 0 && named.length > 1 && r.total !== 0n) {
@@ -148,6 +149,15 @@ export function finding(r: Result): Finding {
         return { strong: `The highest is ${money(r.cells[at] as Dec, r.currency)}`, rest: `, on ${shortDay((r.answer.buckets[at] as string).slice(0, 10))}.` };
     }
     return { strong: money(r.total, r.currency), rest: ' in these days.' };
+}
+
+/** The bucket that holds more than half of a row's cost, in words; null when there is none. */
+function peakOf(x: Row, r: Result): string | null {
+    if (x.cells.length < 4) return null;
+    const at = x.cells.findIndex((c) => c * 2n > x.total);
+    if (at < 0) return null;
+    const text = bucketText(r.answer.buckets[at] as string, r.granularity);
+    return r.granularity === 'day' || r.granularity === 'hour' ? `on ${text}` : r.granularity === 'week' ? `in the week of ${text}` : `in ${text}`;
 }
 
 export type SortKey = 'name' | 'cost' | 'previous' | 'change' | 'percent';

@@ -114,16 +114,17 @@ export function narrow(f: Filter | null, l: Leaf): Filter {
     return { AND: next };
 }
 
-function parseFilter(j: unknown, depth = 0): Filter | null {
+function parseFilter(j: unknown, depth = 0, keys?: KeyInfo[]): Filter | null {
     if (depth > 32 || typeof j !== 'object' || j === null) return null;
     const o = j as Record<string, unknown>;
     for (const g of ['AND', 'OR'] as const) {
         if (!Array.isArray(o[g])) continue;
-        const kids = (o[g] as unknown[]).map((k) => parseFilter(k, depth + 1)).filter((k): k is Filter => k !== null);
+        const kids = (o[g] as unknown[]).map((k) => parseFilter(k, depth + 1, keys)).filter((k): k is Filter => k !== null);
         if (kids.length === 0) return null;
         return g === 'AND' ? { AND: kids } : { OR: kids };
     }
-    const { costCenter, key, type, operator, value } = o;
+    const { key, type, operator, value } = o;
+    const costCenter = o['costCenter'] ?? keys?.find((k) => k.key === key && (!type || k.type === type))?.costCenter ?? (keys ? 'Global' : undefined);
     if (typeof costCenter !== 'string' || typeof key !== 'string' || typeof operator !== 'string') return null;
     const leaf: Leaf = { costCenter, key, type: typeof type === 'string' ? type : '', operator: canonical(operator) };
     if (!takesValue(leaf.operator)) return leaf;
@@ -227,6 +228,17 @@ export const sameQuestion = (a: Question, b: Question): boolean =>
     dateText(a.date) === dateText(b.date) &&
     JSON.stringify(a.groupBy.map(bareKey)) === JSON.stringify(b.groupBy.map(bareKey)) &&
     sameFilter(a.filters, b.filters);
+
+/** The state of a vendor's address: its filters may leave the cost center out. */
+export function adopt(search: string, keys: KeyInfo[], costType: string): State {
+    const state = read(search, costType);
+    try {
+        state.question.filters = parseFilter(JSON.parse(new URLSearchParams(search).get('filters') ?? 'null'), 0, keys);
+    } catch {
+        state.question.filters = null;
+    }
+    return state;
+}
 
 /* ---- words ---- */
 export const spanOf = (d: DateSpec, today: Day): Span | null => ('relativeRange' in d ? resolve(d.relativeRange, today) : d);

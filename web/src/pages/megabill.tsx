@@ -10,7 +10,7 @@ import { billsVersion, commands, copy, go, keys as keyCell, place, sayError, ses
 import { ApiError, ask, download, knownAnswer } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { addDays, longDay, RANGES, rangeLabel, resolve, spanText } from '../lib/day';
-import { bareKey, complete, completeChart, COST_TYPES, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, onlyView, read, sameKey, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
+import { adopt, bareKey, complete, completeChart, COST_TYPES, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, onlyView, read, sameKey, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
 import type { Answer, ChartKind, ChartState, Granularity, KeyRef, Question, SavedView, Session } from '../lib/types';
 import { Empty, Failure, Guarded, SearchButton } from '../parts/basic';
 import { Panel } from '../parts/panel';
@@ -26,14 +26,14 @@ import { overwrite, SaveDialog, viewAddress, ViewsMenu } from '../bill/views';
 import { When } from '../bill/when';
 
 /* Where a click leads when the key grouped by has become one value. */
-const PATH = ['cost_center_type', 'service', 'sub_account', 'account', 'account_name', 'region', 'resource'];
+const PATH = ['cost_center_type', 'service', 'sub_account_name', 'region', 'resource_name', 'charge_description'];
 function nextKey(by: KeyRef, used: KeyRef[]): KeyRef | null {
     const keys = keyCell.get() ?? [];
     const free = (name: string): KeyRef | null => {
-        const k = keys.find((x) => x.costCenter === 'Global' && x.type !== 'tag' && (x.key === name || x.key.startsWith(name + '_')));
+        const k = keys.find((x) => x.costCenter === 'Global' && x.type !== 'tag' && x.key === name);
         return k && !used.some((u) => sameKey(u, k)) ? bareKey(k) : null;
     };
-    const at = PATH.findIndex((n) => by.key.startsWith(n));
+    const at = PATH.indexOf(by.key);
     for (const n of [...PATH.slice(at + 1), ...PATH.slice(0, Math.max(at, 0))]) {
         const k = free(n);
         if (k) return k;
@@ -51,13 +51,18 @@ export function MegaBill(): JSX.Element {
     const version = useCell(billsVersion);
     const cost = session.account.defaultCostType;
 
+    // The vendor's deep links: /app/total-cost?view=ID and ?filters=JSON, whose keys name no cost center.
+    const vendor = where.path === '/app/total-cost' && new URLSearchParams(where.search).has('filters');
+    useEffect(() => {
+        if (vendor && keys) go('/megabill' + write(adopt(where.search, keys, cost), cost), true);
+    }, [vendor, keys]);
     const wanted = onlyView(where.search);
     const fromView = wanted ? views?.find((v) => v.id === wanted) : undefined;
     const state = useMemo<State>(() => {
         if (fromView) return { question: complete(fromView.question, cost), chart: completeChart(fromView.chart), view: fromView.id };
         return read(where.search, cost);
     }, [where.search, cost, fromView]);
-    const waitingForView = wanted !== null && views === null;
+    const waitingForView = (wanted !== null && views === null) || vendor;
     const { question, chart } = state;
     const current = views?.find((v) => v.id === state.view) ?? null;
     const dirty = current !== null && !sameQuestion(question, complete(current.question, cost));
@@ -74,7 +79,7 @@ export function MegaBill(): JSX.Element {
     const body = useMemo(() => wire(question), [question]);
     const id = JSON.stringify(body);
     const [loaded, setLoaded] = useState<Loaded | null>(() => {
-        const a = knownAnswer(body);
+        const a = waitingForView ? undefined : knownAnswer(body);
         return a ? { question: id, answer: a, asked: question } : null;
     });
     const [error, setError] = useState<ApiError | null>(null);

@@ -60,7 +60,7 @@ export function SignIn(): JSX.Element {
                 {link ? (
                     <>
                         <h1>Choose your password</h1>
-                        <label>Password<input type="password" autocomplete="new-password" value={password} autofocus aria-describedby="password-hint" aria-invalid={error?.field === 'password' ? 'true' : undefined} onInput={(e) => setPassword(e.currentTarget.value)} /></label>
+                        <label>Password<input type="password" autocomplete="new-password" value={password} autofocus aria-describedby="password-hint" aria-invalid={error?.field === 'password' ? 'true' : undefined} onInput={(e) => { setPassword(e.currentTarget.value); setError(null); }} /></label>
                         <PasswordHint value={password} />
                         <label>The same again<input type="password" autocomplete="new-password" value={again} aria-invalid={differ ? 'true' : undefined} onInput={(e) => setAgain(e.currentTarget.value)} /></label>
                         {differ ? <p class="small up" role="status">The two differ.</p> : null}
