@@ -110,6 +110,7 @@ typedef struct fa_wire { /* one request; req first, so that a handler's fa_req l
     size_t    body_max, received;
     uint64_t  content_length;
     bool      began, drain, has_key, has_window, counted, head, close;
+    bool      ambiguous;     /* where the body ends: answered at once, then closed */
     fa_window window;
     char      key[64];
     fa_err    err;           /* refused by the gate: answered after the body was drained */

@@ -87,15 +87,34 @@ void *fa_wire_open(void *server, const char *uri, struct MHD_Connection *c)
     return w;
 }
 
+/* What the headers as a whole are like. */
+typedef struct header_sum {
+    size_t n, bytes, hosts, lengths, encodings;
+    bool chunked; /* the last Transfer-Encoding is exactly that */
+} header_sum;
+
 static enum MHD_Result header_size(void *cls, enum MHD_ValueKind kind, const char *key,
                                    const char *value)
 {
-    size_t *sum = cls;
+    header_sum *sum = cls;
 
     (void)kind;
-    sum[0]++;
-    sum[1] += strlen(key) + (value ? strlen(value) : 0) + 4;
+    sum->n++;
+    sum->bytes += strlen(key) + (value ? strlen(value) : 0) + 4;
+    sum->hosts += strcasecmp(key, "Host") == 0;
+    sum->lengths += strcasecmp(key, "Content-Length") == 0;
+    if (strcasecmp(key, "Transfer-Encoding") == 0) {
+        sum->encodings++;
+        sum->chunked = value && strcasecmp(value, "chunked") == 0;
+    }
     return MHD_YES;
+}
+
+/* security.md HT-1: where two programs could see two requests, there is none. */
+static bool framing_ok(const header_sum *sum)
+{
+    return sum->hosts <= 1 && sum->lengths <= 1 && sum->encodings <= 1 &&
+           (!sum->encodings || (sum->chunked && !sum->lengths));
 }
 
 static void request_id(fa_wire *w)
@@ -146,7 +165,7 @@ static void too_big(fa_wire *w)
 /* Everything the headers decide. */
 static void begin(fa_wire *w, const char *method)
 {
-    size_t sum[2] = {0};
+    header_sum sum = {0};
     fa_str raw = w->uri;
     fa_rc rc;
 
@@ -171,11 +190,15 @@ static void begin(fa_wire *w, const char *method)
             w->query = (fa_str){raw.p + i + 1, raw.n - i - 1};
             raw.n = i;
         }
-    MHD_get_connection_values(w->conn, MHD_HEADER_KIND, header_size, sum);
+    MHD_get_connection_values(w->conn, MHD_HEADER_KIND, header_size, &sum);
     if (w->uri.n > URI_MAX || !w->uri.p) {
         fa_fail(&w->err, FA_EINVAL, "the request line is longer than %d bytes", URI_MAX);
         refuse(w, FA_EINVAL, 414, "URI_TOO_LONG");
-    } else if (sum[0] > HEADERS_MAX || sum[1] > HEADER_BYTES_MAX) {
+    } else if (!framing_ok(&sum)) {
+        fa_fail(&w->err, FA_EINVAL, "the request's length or host is ambiguous");
+        refuse(w, FA_EINVAL, 400, "BAD_REQUEST");
+        w->ambiguous = true;
+    } else if (sum.n > HEADERS_MAX || sum.bytes > HEADER_BYTES_MAX) {
         fa_fail(&w->err, FA_EINVAL, "more than %d headers or %d bytes of them", HEADERS_MAX,
                 HEADER_BYTES_MAX);
         refuse(w, FA_EINVAL, 431, "HEADERS_TOO_LARGE");
@@ -314,7 +337,7 @@ enum MHD_Result fa_wire_step(void *server, struct MHD_Connection *c, const char 
         return MHD_NO;
     if (!w->began) {
         begin(w, method);
-        if (w->refuse_status && w->content_length > DRAIN_MAX) {
+        if (w->refuse_status && (w->content_length > DRAIN_MAX || w->ambiguous)) {
             w->close = true;
             fa_reply_refused(w);
             return answer(w);
