@@ -92,7 +92,7 @@ class Server:
     def ask(self, method, path, body=None, headers=None, connection=None):
         own = connection or self.connect()
         if isinstance(body, (dict, list)):
-            body = json.dumps(body)
+            body = json.dumps(body, default=lambda d: int(d) if d == int(d) else float(d))
         if isinstance(body, str):
             body = body.encode()
         own.request(method, path, body=body, headers=dict(headers or {}))
