@@ -51,10 +51,10 @@ static void feed(const fa_bill_file *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fa_engine_options o = { .memory_bytes = (size_t)256 << 20, .threads = 1 };
+    fa_engine_options o = {.memory_bytes = (size_t)256 << 20, .threads = 1};
     fa_arena a;
     fa_bill_file f;
-    fa_err e = { 0 };
+    fa_err e = {0};
     fa_str version, *notice = NULL;
     size_t nnotice = 0;
     char path[64];
@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fa_bill_open(engine, &a, path, &f, &e) == FA_OK) {
         if (f.ncolumn == 0)
             abort();
-        if (fa_bill_recognise(engine, &a, &f, FA_STR(""), &version, &notice, &nnotice, &e) && !e.msg[0])
+        if (fa_bill_recognise(engine, &a, &f, FA_STR(""), &version, &notice, &nnotice, &e) &&
+            !e.msg[0])
             abort();
         if (f.kind == FA_FILE_CSV)
             feed(&f);
