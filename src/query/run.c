@@ -37,8 +37,9 @@ typedef struct work {
     size_t nscanned;
     bool has_all;
     core *core;
-    fa_stat *sum_now, *sum_before; /* [cores * nmeasure]; before: when asked for */
-    uint32_t *list;                /* cores in the order of the answer */
+    fa_i128 *sum_now, *sum_before;   /* [cores * nmeasure]; before: when asked for */
+    fa_stat *stat_now, *stat_before; /* the same when by_rows, for what is no sum */
+    uint32_t *list;                  /* cores in the order of the answer */
     size_t nlist, nshown;
     fa_stat *grid;    /* by_rows: [(shown + 1) * nbucket * nmeasure], the last group is the total */
     int64_t currency; /* code of the one that has money; -1 none yet */
@@ -128,42 +129,51 @@ static fa_rc check_currency(work *w, uint32_t group)
     return fa_hint(w->e, "filter by billing_currency: there is no rate table to convert with");
 }
 
-/* One cell of facts, whoever found it. */
-static fa_rc take_totals(work *w, uint32_t group, const fa_stat *s, int64_t rows, bool before)
+/* Adds one cell to its core; `sum` and `stat` have an entry per measurement. */
+static fa_rc take_totals(work *w, uint32_t group, const fa_i128 *sum, const fa_stat *stat,
+                         int64_t rows, bool before)
 {
-    size_t at = w->g->core[group], nm = w->p->nmeasure;
-    core *c = &w->core[at];
+    size_t nm = w->p->nmeasure, at = (size_t)w->g->core[group] * nm;
+    core *c = &w->core[w->g->core[group]];
+    fa_i128 *to = before ? w->sum_before : w->sum_now;
 
     if (before)
         c->rows_before += rows;
     else
         c->rows += rows;
     for (size_t m = 0; m < nm; m++) {
-        bool money = !w->p->measure[m].type->is_usage;
+        bool has_money = sum[m] != 0 || (stat && (stat[m].min != 0 || stat[m].max != 0));
 
-        if (money && (s[m].sum || s[m].min || s[m].max) && check_currency(w, group))
+        if (has_money && !w->p->measure[m].type->is_usage && check_currency(w, group))
             return w->e->rc;
-        fa_stat_add(before ? &w->sum_before[at * nm + m] : &w->sum_now[at * nm + m], &s[m]);
+        to[at + m] += sum[m];
+        if (stat)
+            fa_stat_add(before ? &w->stat_before[at + m] : &w->stat_now[at + m], &stat[m]);
     }
     return FA_OK;
 }
 
-static void stats_of_cell(const work *w, const fa_cell *c, fa_stat *s)
-{
-    for (size_t m = 0; m < w->p->nmeasure; m++) {
-        fa_i128 v = c->sum[w->p->measure[m].type->measure];
-
-        s[m] = (fa_stat){v, v, v, c->rows ? c->rows : 1};
-    }
-}
-
 static fa_rc take_scanned(work *w, const fa_cell *cell, size_t n, bool before)
 {
-    fa_stat s[FA_MAX_MEASUREMENTS];
+    fa_i128 sum[FA_MAX_MEASUREMENTS];
 
     for (size_t i = 0; i < n; i++) {
-        stats_of_cell(w, &cell[i], s);
-        if (take_totals(w, cell[i].group, s, cell[i].rows, before))
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            sum[m] = cell[i].sum[w->p->measure[m].type->measure];
+        if (take_totals(w, cell[i].group, sum, NULL, cell[i].rows, before))
+            return w->e->rc;
+    }
+    return FA_OK;
+}
+
+static fa_rc take_rows(work *w, const fa_stat_cell *cell, size_t n, bool before)
+{
+    fa_i128 sum[FA_MAX_MEASUREMENTS];
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            sum[m] = cell[i].stat[m].sum;
+        if (take_totals(w, cell[i].group, sum, cell[i].stat, cell[i].rows, before))
             return w->e->rc;
     }
     return FA_OK;
@@ -209,11 +219,21 @@ static fa_rc scan_totals(work *w)
 static fa_rc make_cores(work *w)
 {
     size_t n = (size_t)w->g->ncore + 1, nm = w->p->nmeasure;
+    bool before = w->p->previous, ok;
 
     w->core = fa_arena_array(&w->tmp, n, sizeof *w->core);
     w->sum_now = fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_now);
-    w->sum_before = w->p->previous ? fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_before) : NULL;
-    return w->core && w->sum_now && (w->sum_before || !w->p->previous) ? FA_OK : fa_oom(w->e);
+    ok = w->core && w->sum_now;
+    if (before) {
+        w->sum_before = fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_before);
+        ok = ok && w->sum_before;
+    }
+    if (w->by_rows) {
+        w->stat_now = fa_arena_array(&w->tmp, n * nm, sizeof *w->stat_now);
+        w->stat_before = fa_arena_array(&w->tmp, n * nm, sizeof *w->stat_before);
+        ok = ok && w->stat_now && w->stat_before;
+    }
+    return ok ? FA_OK : fa_oom(w->e);
 }
 
 static fa_rc read_archive(work *w)
@@ -232,23 +252,19 @@ static fa_rc read_archive(work *w)
         return fa_oom(w->e);
     if (make_cores(w))
         return w->e->rc;
-    for (size_t i = 0; i < w->nkept; i++)
-        if (take_totals(w, w->kept[i].group, w->kept[i].stat, w->kept[i].rows, false))
-            return w->e->rc;
-    for (size_t i = 0; i < nbefore; i++)
-        if (take_totals(w, before[i].group, before[i].stat, before[i].rows, true))
-            return w->e->rc;
-    return FA_OK;
+    if (take_rows(w, w->kept, w->nkept, false))
+        return w->e->rc;
+    return take_rows(w, before, nbefore, true);
 }
 
 /* ---- which groups, in what order ---- */
 
 static fa_i128 rank_of(const work *w, uint32_t i)
 {
-    const fa_stat *s = &w->sum_now[i * w->p->nmeasure];
+    size_t at = i * w->p->nmeasure;
     fa_agg agg = w->p->measure[0].agg;
 
-    return agg == FA_AGG_SUM ? s->sum : fa_stat_e10(s, agg);
+    return agg == FA_AGG_SUM ? w->sum_now[at] : fa_stat_e10(&w->stat_now[at], agg);
 }
 
 static int compare_cores(const void *x, const void *y, void *user)
@@ -317,8 +333,8 @@ static bool has_amount(const work *w, uint32_t at)
     size_t nm = w->p->nmeasure;
 
     for (size_t i = at * nm; i < (at + 1) * nm; i++)
-        if (w->sum_now[i].sum || w->sum_now[i].min || w->sum_now[i].max ||
-            (w->sum_before && w->sum_before[i].sum))
+        if (w->sum_now[i] || (w->sum_before && w->sum_before[i]) ||
+            (w->stat_now && (w->stat_now[i].min || w->stat_now[i].max)))
             return true;
     return false;
 }
@@ -446,33 +462,47 @@ static fa_rc make_groups(work *w)
     return FA_OK;
 }
 
-static void put_cell(work *w, uint32_t shown, uint32_t bucket, const fa_stat *s, int64_t rows)
+static fa_group *open_cell(work *w, uint32_t shown, uint32_t bucket, int64_t rows)
 {
-    size_t nm = w->p->nmeasure, at = (size_t)bucket * nm;
     fa_group *g;
 
     if (shown >= w->out->ngroup)
-        return;
+        return NULL;
     g = &w->out->group[shown];
     if (rows)
         g->has[bucket] = w->out->total.has[bucket] = true;
-    for (size_t m = 0; m < nm; m++) {
-        g->cell_e10[at + m] += s[m].sum;
-        if (w->grid) {
-            fa_stat_add(&w->grid[((size_t)shown * w->out->nbucket + bucket) * nm + m], &s[m]);
-            fa_stat_add(&w->grid[(w->out->ngroup * w->out->nbucket + bucket) * nm + m], &s[m]);
+    return g;
+}
+
+static void put_kept(work *w)
+{
+    size_t nm = w->p->nmeasure, nb = w->out->nbucket;
+
+    for (size_t i = 0; i < w->nkept; i++) {
+        const fa_stat_cell *c = &w->kept[i];
+        size_t shown = w->core[w->g->core[c->group]].shown;
+        fa_group *g = open_cell(w, (uint32_t)shown, c->bucket, c->rows);
+
+        for (size_t m = 0; g && m < nm; m++) {
+            g->cell_e10[c->bucket * nm + m] += c->stat[m].sum;
+            fa_stat_add(&w->grid[(shown * nb + c->bucket) * nm + m], &c->stat[m]);
+            fa_stat_add(&w->grid[(w->out->ngroup * nb + c->bucket) * nm + m], &c->stat[m]);
         }
     }
 }
 
 static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_bucket, bool by_core)
 {
-    fa_stat s[FA_MAX_MEASUREMENTS];
+    size_t nm = w->p->nmeasure;
 
     for (size_t i = 0; i < n; i++) {
-        stats_of_cell(w, &cell[i], s);
-        put_cell(w, by_core ? w->core[w->g->core[cell[i].group]].shown : cell[i].group,
-                 cell[i].bucket + first_bucket, s, cell[i].rows);
+        uint32_t bucket = cell[i].bucket + first_bucket;
+        fa_group *g =
+            open_cell(w, by_core ? w->core[w->g->core[cell[i].group]].shown : cell[i].group, bucket,
+                      cell[i].rows);
+
+        for (size_t m = 0; g && m < nm; m++)
+            g->cell_e10[bucket * nm + m] += cell[i].sum[w->p->measure[m].type->measure];
     }
 }
 
@@ -529,9 +559,7 @@ static fa_rc fill(work *w)
         w->grid = fa_arena_array(&w->tmp, n, sizeof *w->grid);
         if (!w->grid)
             return fa_oom(w->e);
-        for (size_t i = 0; i < w->nkept; i++)
-            put_cell(w, w->core[w->g->core[w->kept[i].group]].shown, w->kept[i].bucket,
-                     w->kept[i].stat, w->kept[i].rows);
+        put_kept(w);
         return FA_OK;
     }
     if (!w->has_all)
@@ -543,15 +571,14 @@ static fa_rc fill(work *w)
 /* ---- rounding ---- */
 
 /* Of the previous period: one shown group, or all of them. */
-static void sum_previous(const work *w, size_t m, size_t shown, fa_stat *out)
+static fa_stat stat_before(const work *w, size_t m, size_t shown)
 {
-    *out = (fa_stat){0};
-    for (size_t i = 0; i < w->nlist; i++) {
-        size_t at = w->list[i];
+    fa_stat out = {0};
 
-        if (shown == SIZE_MAX || w->core[at].shown == shown)
-            fa_stat_add(out, &w->sum_before[at * w->p->nmeasure + m]);
-    }
+    for (size_t i = 0; i < w->nlist; i++)
+        if (shown == SIZE_MAX || w->core[w->list[i]].shown == shown)
+            fa_stat_add(&out, &w->stat_before[(size_t)w->list[i] * w->p->nmeasure + m]);
+    return out;
 }
 
 /* Averages, least and greatest do not add up: each is worked out and rounded by itself. */
@@ -563,7 +590,7 @@ static void finish_stats(work *w, size_t m)
 
     for (size_t i = 0; i <= o->ngroup; i++) {
         fa_group *g = i < o->ngroup ? &o->group[i] : &o->total;
-        fa_stat all = {0}, before = {0};
+        fa_stat all = {0}, before;
 
         for (size_t b = 0; b < o->nbucket; b++) {
             const fa_stat *s = &w->grid[(i * o->nbucket + b) * nm + m];
@@ -574,10 +601,7 @@ static void finish_stats(work *w, size_t m)
         g->total_e10[m] = fa_stat_e10(&all, agg);
         if (!w->p->previous)
             continue;
-        if (i < w->nshown)
-            before = w->sum_before[w->list[i] * nm + m];
-        else
-            sum_previous(w, m, i < o->ngroup ? i : SIZE_MAX, &before);
+        before = stat_before(w, m, i < o->ngroup ? i : SIZE_MAX);
         g->previous_e10[m] = fa_stat_e10(&before, agg);
     }
 }
@@ -589,15 +613,11 @@ static fa_rc finish_previous(work *w, size_t m, bool apart)
 
     if (!x)
         return fa_oom(w->e);
-    for (size_t i = 0; i < o->ngroup; i++) {
-        fa_stat s;
+    for (size_t i = 0; i < w->nlist; i++) {
+        fa_i128 v = w->sum_before[w->list[i] * w->p->nmeasure + m];
 
-        if (i < w->nshown)
-            s = w->sum_before[w->list[i] * w->p->nmeasure + m];
-        else
-            sum_previous(w, m, i, &s);
-        x[i] = s.sum;
-        sum += s.sum;
+        x[w->core[w->list[i]].shown] += v;
+        sum += v;
     }
     for (size_t i = 0; apart && i < o->ngroup; i++)
         o->group[i].previous_e10[m] = fa_dec_round(x[i], 10);
