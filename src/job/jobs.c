@@ -20,7 +20,7 @@ typedef enum { QUEUED, RUNNING, DONE, FAILED, CANCELLED } state;
 static const char *const state_names[] = {"running", "running", "done", "failed", "cancelled"};
 
 typedef struct job {
-    bool used;
+    bool used, busy; /* busy: the worker still holds it */
     char id[37], source[TEXT], file[TEXT], message[MESSAGE], by[TEXT];
     char *path; /* staged file, owned */
     const char *phase;
@@ -159,7 +159,7 @@ static void run(void *arg)
 
     fa_arena_init(&a, 0);
     pthread_mutex_lock(&j->lock);
-    go = !t->cancel && !j->closing;
+    go = !fa_flag_get(&t->cancel) && !j->closing;
     if (go) {
         t->st = RUNNING;
         t->phase = "start";
@@ -182,9 +182,12 @@ static void run(void *arg)
     fa_log(rc ? FA_LOG_WARN : FA_LOG_INFO, "job", "id=%s state=%s by=%s%s%s", t->id,
            state_names[t->st], t->by, rc ? " error=" : "", rc ? e.msg : "");
     unstage(t->path);
-    t->path = NULL;
     tell(j, t);
     j->watch(j->user, "loads", FA_STR("{}"));
+    pthread_mutex_lock(&j->lock);
+    t->path = NULL;
+    t->busy = false;
+    pthread_mutex_unlock(&j->lock);
     fa_arena_release(&a);
 }
 
@@ -215,7 +218,7 @@ void fa_jobs_close(fa_jobs *j)
     pthread_mutex_lock(&j->lock);
     j->closing = true;
     for (size_t i = 0; i < MAX_JOBS; i++)
-        j->list[i].cancel = true;
+        fa_flag_set(&j->list[i].cancel);
     pthread_mutex_unlock(&j->lock);
     fa_pool_close(j->pool);
     pthread_mutex_destroy(&j->lock);
@@ -241,7 +244,7 @@ static job *place(fa_jobs *j)
 
         if (!t->used)
             return t;
-        if (t->st >= DONE && !t->path && (!best || t->ended_ms < best->ended_ms))
+        if (t->st >= DONE && !t->busy && (!best || t->ended_ms < best->ended_ms))
             best = t;
     }
     return best;
@@ -256,6 +259,7 @@ static fa_rc add(fa_jobs *j, fa_str source, fa_str file, char *path, int64_t rel
     pthread_mutex_lock(&j->lock);
     if ((t = place(j))) {
         *t = (job){.used = true,
+                   .busy = true,
                    .path = path,
                    .relive = relive,
                    .load_id = relive,
@@ -313,7 +317,7 @@ fa_rc fa_job_cancel(fa_jobs *j, fa_str id, fa_err *e)
     pthread_mutex_lock(&j->lock);
     for (size_t i = 0; i < MAX_JOBS; i++)
         if (j->list[i].used && fa_str_eqz(id, j->list[i].id)) {
-            j->list[i].cancel = true;
+            fa_flag_set(&j->list[i].cancel);
             found = true;
         }
     pthread_mutex_unlock(&j->lock);
