@@ -94,7 +94,8 @@ static size_t scan(bed *b, fa_scan q, bool plain, fa_cell **out)
 
     q.plain = plain;
     must(fa_engine_scan(b->g, &b->a, &q, out, &n, &e), &e);
-    qsort(*out, n, sizeof **out, cmp_cell);
+    if (n) /* there is no array then */
+        qsort(*out, n, sizeof **out, cmp_cell);
     return n;
 }
 
