@@ -7,8 +7,6 @@
  */
 #include "query/inner.h"
 
-#include "bill/bill.h"
-
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -217,7 +215,7 @@ static fa_rc ask_seen(making *m, fa_conn *conn, fa_str where, fa_err *e)
     fa_buf_init(&b, 1 << 20);
     fa_buf_z(&b, "SELECT CostCenter");
     for (size_t i = 0; i < fa_nkey_rows; i++)
-        fa_buf_fmt(&b, ", count(nullif(%s, ''))::BIGINT", fa_key_rows[i].column);
+        fa_buf_fmt(&b, ", count(%s)::BIGINT", fa_key_rows[i].column);
     fa_buf_fmt(&b, " FROM line%.*s GROUP BY CostCenter ORDER BY lower(CostCenter)", FA_FMT(where));
     rc = b.failed ? fa_oom(e)
                   : fa_sql_query(conn, fa_buf_view(&b), NULL, 0, take_seen, &m->column, e);

@@ -175,10 +175,6 @@ void fa_query_cache_free(void)
 
 /* ---- reading lines ---- */
 
-typedef struct reader {
-    fa_groups *g;
-} reader;
-
 static bool set_line(fa_groups *g, uint64_t line, uint32_t group)
 {
     if (line >= g->nline) { /* lines that came since the array was sized */
@@ -201,7 +197,7 @@ static bool set_line(fa_groups *g, uint64_t line, uint32_t group)
 
 static fa_rc add_lines(void *user, const fa_batch *b, fa_err *e)
 {
-    fa_groups *g = ((reader *)user)->g;
+    fa_groups *g = user;
     fa_str text[FA_MAX_TEXTS];
 
     for (size_t r = 0; r < b->rows; r++) {
@@ -219,30 +215,75 @@ static fa_rc add_lines(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
-static fa_rc read_lines(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e)
+/* Sizes line[] to the lines there are. Before the lines are read: one that appears between the two
+ * statements is past the end, and seen by fa_groups_fresh. */
+static fa_rc size_lines(fa_conn *c, fa_groups *g, fa_err *e)
 {
-    fa_rc rc;
-    fa_conn *c = NULL;
-    reader r = {g};
     int64_t n;
 
-    if ((rc = fa_conn_get(fa_ledger_engine(l), &c, e)))
-        goto done;
-    fa_conn_deadline(c, deadline_mono_ms);
-    /* Counted first: a line that appears between the two statements is past the end, and seen by
-     * fresh. */
-    if ((rc = fa_sql_i64(c, FA_STR("SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line"), NULL,
-                         0, &n, e)))
-        goto done;
+    if (fa_sql_i64(c, FA_STR("SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line"), NULL, 0, &n,
+                   e))
+        return e->rc;
     g->nline = (uint32_t)n;
     g->line = malloc((g->nline ? g->nline : 1) * sizeof *g->line);
-    if (!g->line) {
-        rc = fa_oom(e);
-        goto done;
-    }
+    if (!g->line)
+        return fa_oom(e);
     memset(g->line, 0xff, g->nline * sizeof *g->line);
-    rc = fa_sql_query(c, sql, NULL, 0, add_lines, &r, e);
-done:
+    return FA_OK;
+}
+
+static fa_rc read_lines(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e)
+{
+    fa_conn *c = NULL;
+    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
+
+    if (!rc)
+        fa_conn_deadline(c, deadline_mono_ms);
+    if (!rc && !(rc = size_lines(c, g, e)))
+        rc = fa_sql_query(c, sql, NULL, 0, add_lines, g, e);
+    fa_conn_put(c);
+    return rc;
+}
+
+/* ---- lines that have facts ---- */
+
+#define LIVE_DAYS 40 /* days of facts read at once: bounds what the engine holds */
+
+static fa_rc mark_live(void *user, const fa_batch *b, fa_err *e)
+{
+    fa_groups *g = user;
+
+    (void)e;
+    for (size_t r = 0; r < b->rows; r++) {
+        int64_t line = b->col[0].i64[r];
+
+        if (line < (int64_t)g->nline && g->line[line] == FA_NO_GROUP) {
+            g->line[line] = 0;
+            g->nlive++;
+        }
+    }
+    return FA_OK;
+}
+
+static fa_rc read_live(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e)
+{
+    fa_conn *c = NULL;
+    int32_t first = 0, last = -1;
+    char text[160];
+    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
+
+    if (!rc)
+        fa_conn_deadline(c, deadline_mono_ms);
+    if (!rc)
+        rc = size_lines(c, g, e);
+    if (!fa_ledger_range(l, &first, &last))
+        last = first - 1;
+    for (int32_t day = first; !rc && day <= last; day += LIVE_DAYS) {
+        snprintf(text, sizeof text,
+                 "%.*s WHERE day BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d",
+                 FA_FMT(sql), day, day + LIVE_DAYS - 1);
+        rc = fa_sql_query(c, fa_str_of(text), NULL, 0, mark_live, g, e);
+    }
     fa_conn_put(c);
     return rc;
 }
@@ -263,6 +304,7 @@ fa_rc fa_groups_fresh(fa_ledger *l, const fa_groups *g, bool *fresh, fa_err *e)
 
 /* ---- what is kept ---- */
 
+typedef fa_rc read_fn(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e);
 typedef fa_rc finish_fn(fa_ledger *l, fa_groups *g, fa_err *e);
 
 static void put_cache_key(fa_buf *b, fa_ledger *l, uint64_t generation, char kind)
@@ -273,7 +315,8 @@ static void put_cache_key(fa_buf *b, fa_ledger *l, uint64_t generation, char kin
 
 /* sql: what gives (line_id, texts). Kept when the generation stood still meanwhile. */
 static fa_rc get_groups(fa_ledger *l, char kind, fa_str sql, size_t ndim, size_t nunit,
-                        int64_t deadline_mono_ms, finish_fn *finish, fa_groups **out, fa_err *e)
+                        int64_t deadline_mono_ms, read_fn *read, finish_fn *finish, fa_groups **out,
+                        fa_err *e)
 {
     fa_rc rc = FA_OK;
     uint64_t generation = fa_ledger_generation(l);
@@ -295,7 +338,7 @@ static fa_rc get_groups(fa_ledger *l, char kind, fa_str sql, size_t ndim, size_t
         rc = fa_oom(e);
         goto done;
     }
-    if ((rc = read_lines(l, sql, deadline_mono_ms, g, e)) || (finish && (rc = finish(l, g, e))))
+    if ((rc = read(l, sql, deadline_mono_ms, g, e)) || (finish && (rc = finish(l, g, e))))
         goto done;
     if (!fa_groups_seal(g)) {
         rc = fa_oom(e);
@@ -325,15 +368,15 @@ fa_rc fa_groups_of_plan(fa_ledger *l, const fa_plan *p, fa_groups **out, fa_err 
     fa_put_where(&sql, p);
     rc = sql.failed ? fa_oom(e)
                     : get_groups(l, 'P', fa_buf_view(&sql), p->ndim, units, p->deadline_mono_ms,
-                                 NULL, out, e);
+                                 read_lines, NULL, out, e);
     fa_buf_release(&sql);
     return rc;
 }
 
 fa_rc fa_groups_live(fa_ledger *l, fa_groups **out, fa_err *e)
 {
-    return get_groups(l, 'L', FA_STR("SELECT DISTINCT line_id, NULL::VARCHAR FROM daily"), 0, 0, 0,
-                      NULL, out, e);
+    return get_groups(l, 'L', FA_STR("SELECT line_id FROM daily"), 0, 0, 0, read_live, NULL, out,
+                      e);
 }
 
 static int by_text(const void *x, const void *y)
@@ -386,9 +429,9 @@ fa_rc fa_groups_values(fa_ledger *l, const fa_key *k, const fa_filter *scope,
     (void)fa_put_texts(&sql, &p);
     fa_buf_z(&sql, " FROM line");
     fa_put_where(&sql, &p);
-    rc = sql.failed
-             ? fa_oom(e)
-             : get_groups(l, 'V', fa_buf_view(&sql), 1, 0, deadline_mono_ms, sort_values, out, e);
+    rc = sql.failed ? fa_oom(e)
+                    : get_groups(l, 'V', fa_buf_view(&sql), 1, 0, deadline_mono_ms, read_lines,
+                                 sort_values, out, e);
     fa_buf_release(&sql);
     return rc;
 }

@@ -7,6 +7,8 @@
  */
 #include "query/inner.h"
 
+#include "bill/bill.h"
+
 #include <string.h>
 
 #define MAX_DEPTH 32
@@ -190,7 +192,7 @@ static fa_rc check_number(parser *p, const char *path, fa_filter *f)
     fa_dec_emit(&b, v, 18, 0);
     text = fa_arena_alloc(p->a, sizeof *text);
     if (text)
-        *text = b.failed ? (fa_str){0} : fa_arena_dup(p->a, fa_buf_view(&b));
+        *text = fa_buf_dup(&b, p->a);
     fa_buf_release(&b);
     if (!text || !text->p)
         return fa_oom(p->e);
@@ -410,9 +412,20 @@ void fa_filter_json(fa_jw *w, fa_api api, const fa_filter *f)
 
 /* ---- SQL ---- */
 
+/* A column of line is never empty text (ledger.h); what comes out of a map or an expression may be. */
+static bool is_column(fa_str expr)
+{
+    const fa_column *c = fa_column_find(expr);
+
+    return (c && c->kind == FA_C_DIM) || fa_str_eqz(expr, "CostCenter");
+}
+
 void fa_put_value(fa_buf *b, const fa_key *k)
 {
-    fa_buf_fmt(b, "nullif(%.*s, '')", FA_FMT(k->expr));
+    if (is_column(k->expr))
+        fa_buf_str(b, k->expr);
+    else
+        fa_buf_fmt(b, "nullif(%.*s, '')", FA_FMT(k->expr));
 }
 
 static void put_in(fa_buf *b, const fa_filter *f)
