@@ -5,6 +5,8 @@
  */
 #include "query_bill.h"
 
+#include <pthread.h>
+
 static bill *shared; /* amounts of 12 decimals: rests must be spread */
 static bill *plain;  /* of 9 decimals: every cell must be exact */
 static bill *mixed;  /* two currencies */
@@ -843,6 +845,65 @@ static void test_empty(void **state)
     must(fa_remove_tree(dir, &e), &e);
 }
 
+/* ---- many at once ---- */
+
+#define NTHREAD 4
+#define NPLAN 12
+
+typedef struct caller {
+    const fa_plan *p;
+    const fa_i128 *want;
+    int wrong;
+} caller;
+
+static void *call(void *arg)
+{
+    caller *c = arg;
+
+    for (int i = 0; i < NPLAN * 4; i++) {
+        fa_arena a;
+        fa_answer r;
+        fa_catalog *cat;
+        fa_err e;
+
+        fa_arena_init(&a, 0);
+        if (fa_catalog_get(plain->l, &cat, &e) ||
+            fa_query_run(plain->l, &a, &c->p[i % NPLAN], &r, &e) ||
+            r.total.total_e10[0] != c->want[i % NPLAN])
+            c->wrong++;
+        else
+            fa_catalog_put(cat);
+        if (i % 10 == 9)
+            fa_query_cache_free();
+        fa_arena_release(&a);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    fa_plan p[NPLAN];
+    fa_i128 want[NPLAN];
+    pthread_t thread[NTHREAD];
+    caller c[NTHREAD];
+
+    (void)state;
+    for (int i = 0; i < NPLAN; i++) {
+        question q;
+
+        random_plan(plain, &q, &p[i]);
+        want[i] = ask(plain, &p[i]).total.total_e10[0];
+    }
+    for (int i = 0; i < NTHREAD; i++) {
+        c[i] = (caller){p, want, 0};
+        assert_int_equal(pthread_create(&thread[i], NULL, call, &c[i]), 0);
+    }
+    for (int i = 0; i < NTHREAD; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(c[i].wrong, 0);
+    }
+}
+
 static void test_deadline(void **state)
 {
     fa_plan p = {.bucket = FA_DAY, .range = {.from = 0, .to = 30000}};
@@ -876,6 +937,7 @@ int main(void)
         cmocka_unit_test(test_question_refused),
         cmocka_unit_test(test_next_generation),
         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_deadline),
     };
 
