@@ -66,9 +66,12 @@ void fa_api_close(fa_api_server *s)
 {
     if (!s)
         return;
+    /* jobs send events, so they end before the server; handlers ask jobs, so they go after it */
     fa_server_stop(s->app.server);
-    fa_jobs_close(s->app.jobs); /* may still send events: before the streams go */
-    fa_queries_close(s->app.queries);
+    fa_jobs_stop(s->app.jobs);
+    fa_queries_stop(s->app.queries);
     fa_server_close(s->app.server);
+    fa_jobs_close(s->app.jobs);
+    fa_queries_close(s->app.queries);
     free(s);
 }

@@ -55,6 +55,7 @@ struct fa_queries {
     fa_pool *pool;
     pthread_mutex_t lock;
     task *active; /* queued and running */
+    bool stopping;
 };
 
 /* ---- the request ---- */
@@ -482,14 +483,28 @@ static void leave(task *t)
     free(t);
 }
 
+static bool is_stopping(fa_queries *q)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&q->lock);
+    stopping = q->stopping;
+    pthread_mutex_unlock(&q->lock);
+    return stopping;
+}
+
 static void work(void *arg)
 {
     task *t = arg;
     fa_buf result = {0};
     int64_t rows = 0;
     fa_err e = {0};
-    fa_rc rc = keep(t->all, t, "running", (fa_str){0}, 0, "", &e);
+    fa_rc rc;
 
+    if (is_stopping(t->all))
+        rc = fa_fail(&e, FA_ECANCELLED, "the server was stopped before the query ran");
+    else
+        rc = keep(t->all, t, "running", (fa_str){0}, 0, "", &e);
     if (!rc)
         rc = run(t, &result, &rows, &e);
     if (!rc)
@@ -522,6 +537,16 @@ fa_rc fa_queries_open(fa_ledger *l, fa_queries **out, fa_err *e)
     }
     *out = q;
     return FA_OK;
+}
+
+void fa_queries_stop(fa_queries *q)
+{
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    q->stopping = true;
+    pthread_mutex_unlock(&q->lock);
+    fa_pool_stop(q->pool);
 }
 
 void fa_queries_close(fa_queries *q)

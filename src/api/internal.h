@@ -23,6 +23,7 @@ static inline fa_app *app_of(const fa_req *r)
 }
 
 FA_MUST_CHECK fa_rc fa_queries_open(fa_ledger *l, fa_queries **out, fa_err *e);
+void fa_queries_stop(fa_queries *q); /* finishes what runs; what waits fails */
 void fa_queries_close(fa_queries *q);
 
 /* ---- JSON in (input.c): each names the field in its error ---- */

@@ -6,6 +6,7 @@
  */
 #include "api/api.h"
 #include "cli/inner.h"
+#include "query/query.h"
 
 #include <time.h>
 
@@ -61,6 +62,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
 done:
     fa_door_close(door);
     fa_api_close(s);
+    fa_query_cache_free();
     return code;
 }
 

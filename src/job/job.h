@@ -19,13 +19,15 @@ FA_MUST_CHECK fa_rc fa_pool_open(const char *name, unsigned threads, size_t boun
 /* false: the queue is full or the pool is closing; fn was not and will not be called. */
 FA_MUST_CHECK bool  fa_pool_add(fa_pool *p, fa_task *fn, void *arg);
 size_t              fa_pool_waiting(fa_pool *p);
-void                fa_pool_close(fa_pool *p); /* runs what is queued, then joins; NULL is fine */
+void                fa_pool_stop(fa_pool *p);  /* runs what is queued, then joins; takes nothing more; NULL is fine */
+void                fa_pool_close(fa_pool *p); /* stops and frees; NULL is fine */
 
 typedef struct fa_jobs fa_jobs;
 /* event: "job" (json is the job) or "loads" (json is {}: something of the bills changed). */
 typedef void fa_job_watch(void *user, const char *event, fa_str json);
 FA_MUST_CHECK fa_rc fa_jobs_open(fa_ledger *l, fa_job_watch *watch, void *user, fa_jobs **out, fa_err *e);
-void                fa_jobs_close(fa_jobs *j); /* cancels what runs and waits for it; NULL is fine */
+void                fa_jobs_stop(fa_jobs *j);  /* cancels what runs and waits for it; later calls are refused */
+void                fa_jobs_close(fa_jobs *j); /* stops and frees; NULL is fine */
 /* Loads one staged file as `file` of `source`; the job owns PATH's folder afterwards and removes it,
  * also when this call fails. FA_ELIMIT: 32 jobs wait already. */
 FA_MUST_CHECK fa_rc fa_job_load(fa_jobs *j, fa_str source, fa_str file, const char *path, fa_str by, char id[37], fa_err *e);

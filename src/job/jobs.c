@@ -211,7 +211,7 @@ fa_rc fa_jobs_open(fa_ledger *l, fa_job_watch *watch, void *user, fa_jobs **out,
     return FA_OK;
 }
 
-void fa_jobs_close(fa_jobs *j)
+void fa_jobs_stop(fa_jobs *j)
 {
     if (!j)
         return;
@@ -220,6 +220,14 @@ void fa_jobs_close(fa_jobs *j)
     for (size_t i = 0; i < MAX_JOBS; i++)
         fa_flag_set(&j->list[i].cancel);
     pthread_mutex_unlock(&j->lock);
+    fa_pool_stop(j->pool);
+}
+
+void fa_jobs_close(fa_jobs *j)
+{
+    if (!j)
+        return;
+    fa_jobs_stop(j);
     fa_pool_close(j->pool);
     pthread_mutex_destroy(&j->lock);
     free(j);

@@ -110,7 +110,7 @@ size_t fa_pool_waiting(fa_pool *p)
     return n;
 }
 
-void fa_pool_close(fa_pool *p)
+void fa_pool_stop(fa_pool *p)
 {
     if (!p)
         return;
@@ -120,6 +120,14 @@ void fa_pool_close(fa_pool *p)
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->nthread; i++)
         pthread_join(p->thread[i], NULL);
+    p->nthread = 0;
+}
+
+void fa_pool_close(fa_pool *p)
+{
+    if (!p)
+        return;
+    fa_pool_stop(p);
     pthread_cond_destroy(&p->more);
     pthread_mutex_destroy(&p->lock);
     free(p->ring);
