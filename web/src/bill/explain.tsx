@@ -24,6 +24,8 @@ export function rowQuestion(q: Question, row: Row | null): Question {
     return { ...q, filters };
 }
 
+const ago = (days: number): string => (days === 1 ? 'yesterday' : `${days} days ago`);
+
 interface Rows {
     columns: string[];
     rows: (string | number | null)[][];
@@ -60,7 +62,7 @@ export function Explain({ r, row, question, view, session, onClose }: { r: Resul
                     <dt>Cost type</dt><dd>{costTypeLabel(question.costType)}{doc ? <span class="soft"> · {doc}</span> : null}</dd>
                     <dt>Grouped by</dt><dd>{question.groupBy.map((k) => keyLabel(k, keys)).join(', then ') || 'nothing'}</dd>
                     <dt>Only</dt><dd>{filterText(one.filters, keys)}</dd>
-                    <dt>Data</dt><dd>{r.answer.knownTo ? <>known to {longDay(r.answer.knownTo)}{r.answer.knownTo < session.today ? `, ${daysBetween(r.answer.knownTo, session.today) - 1} days ago` : ''}</> : 'nothing loaded'}</dd>
+                    <dt>Data</dt><dd>{r.answer.knownTo ? <>known to {longDay(r.answer.knownTo)}{r.answer.knownTo < session.today ? ` (${ago(daysBetween(r.answer.knownTo, session.today) - 1)})` : ''}</> : 'nothing loaded'}</dd>
                     <dt>Computed</dt><dd>from {count(r.answer.rows)} bill rows in {r.answer.elapsedMs.toFixed(1)} ms; amounts kept to ten decimals, added exactly, rounded once</dd>
                 </dl>
                 <div class="row">
@@ -78,7 +80,7 @@ export function Explain({ r, row, question, view, session, onClose }: { r: Resul
                                     <tbody>{state.rows.map((x, i) => <tr key={i}>{x.map((v, n) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v === null ? undefined : String(v)}>{v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
                                 </table>
                             </div>
-                            <p class="small soft">{state.more ? `The newest ${state.rows.length} of more.` : `All ${state.rows.length}.`}</p>
+                            <p class="small soft">{state.more ? `The newest ${state.rows.length} of more.` : state.rows.length === 1 ? 'The only one.' : `All ${state.rows.length}.`}</p>
                         </>
                     )
                 )}

@@ -54,10 +54,12 @@ export function Values({ k, question, currency, chosen, onChange }: ValuesProps)
         };
     }, [id, page]);
     const toggle = (v: string): void => onChange(chosen.includes(v) ? chosen.filter((x) => x !== v) : [...chosen, v]);
-    const listed = new Set(found.map((v) => v.value));
+    // Until the server has answered, what is known already is narrowed here: Enter never takes a stale line.
+    const near = search ? found.filter((v) => v.value.toLowerCase().includes(search.toLowerCase())) : found;
+    const listed = new Set(near.map((v) => v.value));
     const kept: Item[] = search ? [] : first.current.filter((v) => !listed.has(v)).map((v) => ({ id: v, label: v }));
     const exactly: Item[] = search && !listed.has(search) ? [{ id: search, label: search, hint: 'exactly this' }] : [];
-    const items: Item[] = [...kept, ...found.filter((v) => v.value !== '').map((v) => ({ id: v.value, label: v.value, hint: v.cost != null ? money(dec(v.cost), currency) : undefined })), ...exactly];
+    const items: Item[] = [...kept, ...near.filter((v) => v.value !== '').map((v) => ({ id: v.value, label: v.value, hint: v.cost != null ? money(dec(v.cost), currency) : undefined })), ...exactly];
     return (
         <PickList label="Values" placeholder="Search, or paste a list" many items={items} chosen={new Set(chosen)} search={search} busy={state === 'busy'}
             onSearch={(s) => {

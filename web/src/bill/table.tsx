@@ -8,7 +8,7 @@ import { keys as keyCell } from '../app';
 import { useCell } from '../lib/cell';
 import { approx, changePercent, count, exact, money, percent, signed, type Dec } from '../lib/dec';
 import { bucketText, spanText } from '../lib/day';
-import { keyLabel, TOP, TOP_ALL, valueLabel } from '../lib/question';
+import { keyLabel, TOP_ALL, valueLabel } from '../lib/question';
 import type { KeyRef } from '../lib/types';
 import { Icon } from '../parts/basic';
 import { sorted, type Result, type Row, type SortKey } from './result';
@@ -24,6 +24,8 @@ export interface TableProps {
     today: string;
     hover: string | null;
     stale: boolean;
+    /** As many groups as can be shown are shown. */
+    most: boolean;
     onHover: (id: string | null) => void;
     onSort: (sort: string) => void;
     onHide: (row: Row) => void;
@@ -78,6 +80,7 @@ export function Table(p: TableProps): JSX.Element {
     const largest = rows.reduce((m, x) => (x.total > m ? x.total : m), 0n);
     const columns = names.length + 3 + (compare ? 2 : 0) + (p.pivot ? r.answer.buckets.length : 0);
     const adds = r.shown === r.total;
+    const spark = !p.pivot && r.answer.buckets.length > 1;
 
     const head = (id: SortKey, text: string, cls: string, width: string): JSX.Element => {
         const on = p.sort.replace('-', '') === id || (!p.sort && id === 'cost');
@@ -103,7 +106,7 @@ export function Table(p: TableProps): JSX.Element {
                         {p.pivot ? null : <th scope="col" class="sharecol">Share</th>}
                         {compare ? head('previous', 'Previous', 'mid', 'previous') : null}
                         {compare ? head('change', 'Change', '', 'change') : null}
-                        {p.pivot ? null : <th scope="col" class="mid sparkcol">{r.answer.buckets.length > 1 ? `${r.answer.range.days} days` : ''}</th>}
+                        {spark ? <th scope="col" class="mid sparkcol">{r.answer.range.days} days</th> : null}
                     </tr>
                 </thead>
                 <tbody>
@@ -119,7 +122,7 @@ export function Table(p: TableProps): JSX.Element {
                             <td colSpan={names.length}>{r.answer.groupCount - rows.length} groups not shown</td>
                             {p.pivot ? r.answer.buckets.map((b) => <td key={b} />) : null}
                             <td title={exact(r.total - r.shown, r.currency)}>{money(r.total - r.shown, r.currency)}</td>
-                            <td class={p.pivot ? 'gone' : 'sharecol'} />{compare ? <><td class="mid" /><td /></> : null}{p.pivot ? null : <td class="mid" />}
+                            <td class={p.pivot ? 'gone' : 'sharecol'} />{compare ? <><td class="mid" /><td /></> : null}{spark ? <td class="mid" /> : null}
                         </tr>
                     )}
                     <tr>
@@ -130,7 +133,7 @@ export function Table(p: TableProps): JSX.Element {
                         {p.pivot ? null : <td class="sharecol" />}
                         {compare ? <td class="mid" title={exact(r.previous as Dec, r.currency)}>{money(r.previous as Dec, r.currency)}</td> : null}
                         {compare ? <td><Delta now={r.total} before={r.previous as Dec} currency={r.currency} /></td> : null}
-                        {p.pivot ? null : <td class="mid" />}
+                        {spark ? <td class="mid" /> : null}
                     </tr>
                 </tfoot>
             </table>
@@ -154,7 +157,7 @@ function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by
         <tr class={cls || undefined} aria-rowindex={index} data-row={x.isOthers ? 'others' : x.values.join('|')} onPointerEnter={() => p.onHover(x.id)}>
             {x.isOthers ? (
                 <th scope="row" class="namecol" colSpan={Math.max(1, by.length)}>
-                    <span class="cell"><i class="sw c0" /><button type="button" class="name" onClick={p.onOpenOthers} title={`Show all ${count(r.answer.groupCount)}`}>{x.label}</button><span class="more">show all</span></span>
+                    <span class="cell"><i class="sw c0" /><button type="button" class="name" onClick={p.onOpenOthers} title={p.most ? 'The largest 1,000 are shown; the CSV has every group' : `Show all ${count(r.answer.groupCount)}`}>{x.label}</button><span class="more">{p.most ? 'all as CSV' : r.answer.groupCount > TOP_ALL ? `show ${count(TOP_ALL)}` : 'show all'}</span></span>
                 </th>
             ) : by.length === 0 ? (
                 <th scope="row" class="namecol"><span class="cell"><i class={`sw c${x.colour}`} />Total</span></th>
@@ -185,7 +188,7 @@ function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by
             {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{percent(x.total, r.total) ?? '–'}</span></td>}
             {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, r.currency) : undefined}>{x.previous !== null ? money(x.previous, r.currency) : '–'}</td> : null}
             {compare ? <td>{x.previous !== null ? <Delta now={x.total} before={x.previous} currency={r.currency} /> : '–'}</td> : null}
-            {p.pivot ? null : <td class="mid sparkcol"><Spark cells={x.cells.filter((_, i) => !r.partial[i])} /></td>}
+            {!p.pivot && x.cells.length > 1 ? <td class="mid sparkcol"><Spark cells={x.cells.filter((_, i) => !r.partial[i])} /></td> : null}
         </tr>
     );
 }
@@ -231,5 +234,3 @@ function Grip({ name, width, reset }: { name: string; width: (w: number) => void
             }} />
     );
 }
-
-export const nextTop = (groups: number): number => Math.min(TOP_ALL, groups <= TOP ? TOP : groups);

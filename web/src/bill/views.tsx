@@ -96,7 +96,7 @@ export function ViewsMenu({ state, session, current }: { state: State; session: 
                                             <span class="acts">
                                                 <Guarded why={why} class="link" label={`Rename ${v.name}`} onClick={() => setRenaming(v.id)}>rename</Guarded>
                                                 <Guarded why={why} class="link" label={`Overwrite ${v.name} with what is shown`} onClick={() => void overwrite(state, v).then(close)}>overwrite</Guarded>
-                                                <button type="button" class="link" aria-label={`Copy the id of ${v.name}`} onClick={() => void copy(v.id, 'View id')}>copy id</button>
+                                                <button type="button" class="link" aria-label={`Copy id of ${v.name}`} onClick={() => void copy(v.id, 'View id')}>copy id</button>
                                                 <Guarded why={why} class="link" label={`Delete ${v.name}`} onClick={() => void remove(v)}>delete</Guarded>
                                             </span>
                                         </>

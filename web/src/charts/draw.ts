@@ -135,8 +135,15 @@ export function draw(el: HTMLElement, events: Events): Drawing {
         if (model && model.labels.length === 1 && model.kind !== 'pie' && model.kind !== 'treemap' && i !== undefined) return model.series[i]?.id ?? null;
         return model?.series.some((s) => s.id === id) ? id : null;
     };
+    // A mark is entered after the pointer has moved onto it: what was said of the move is said again.
+    let last: { bucket: number; x: number; y: number } | null = null;
+    const say = (): void => {
+        const beside = last !== null && last.bucket < 0 && series === null;
+        events.onHover(last === null || beside ? null : { ...last, series });
+    };
     chart.on('mouseover', (e: unknown) => {
         series = resolveId(e);
+        say();
     });
     chart.on('mouseout', () => {
         series = null;
@@ -150,22 +157,22 @@ export function draw(el: HTMLElement, events: Events): Drawing {
         if (!model) return;
         const x = e.offsetX;
         const y = e.offsetY;
-        if (model.kind === 'pie' || model.kind === 'treemap') {
-            events.onHover(series === null ? null : { bucket: -1, series, x, y });
-            return;
+        if (model.kind === 'pie' || model.kind === 'treemap') last = { bucket: -1, x, y };
+        else if (!chart.containPixel({ gridIndex: 0 }, [x, y])) last = null;
+        else {
+            const at = chart.convertFromPixel({ gridIndex: 0 }, [x, y]);
+            const n = Math.round(Array.isArray(at) ? (at[0] as number) : Number(at));
+            if (model.labels.length === 1) {
+                series = model.series[n]?.id ?? null;
+                last = series === null ? null : { bucket: 0, x, y };
+            } else last = n >= 0 && n < model.labels.length ? { bucket: n, x, y } : null;
         }
-        if (!chart.containPixel({ gridIndex: 0 }, [x, y])) {
-            events.onHover(null);
-            return;
-        }
-        const at = chart.convertFromPixel({ gridIndex: 0 }, [x, y]);
-        const bucket = Math.round(Array.isArray(at) ? (at[0] as number) : Number(at));
-        if (model.labels.length === 1) {
-            const s = model.series[bucket];
-            events.onHover(s ? { bucket: 0, series: s.id, x, y } : null);
-        } else events.onHover(bucket >= 0 && bucket < model.labels.length ? { bucket, series, x, y } : null);
+        say();
     });
-    zr.on('globalout', () => events.onHover(null));
+    zr.on('globalout', () => {
+        last = null;
+        say();
+    });
 
     const act = (type: string, id: string): void => {
         if (!model) return;

@@ -79,7 +79,8 @@ export function Bills(): JSX.Element {
             });
         }
     };
-    const recent = jobs.filter((j) => j.kind === 'load' || j.kind === 'reload');
+    const running = jobs.filter((j) => j.state === 'running');
+    const recent = [...running, ...jobs.filter((j) => j.state !== 'running').slice(0, 3)];
     return (
         <>
             <header class="top"><h1>Bills</h1><span class="sp" /><Freshness session={session} /><SearchButton /></header>
@@ -213,7 +214,7 @@ function JobCard({ j, onOpen }: { j: Job; onOpen: (load: string) => void }): JSX
             {j.state === 'running' ? (
                 <><Progress value={j.fraction > 0 ? j.fraction : null} label={`Loading ${j.file}`} />
                     <p class="small soft">{j.phase || 'waiting'} · {count(j.rows)} rows{j.bytesTotal ? ` · ${bytes(j.bytes)} of ${bytes(j.bytesTotal)}` : ''}{j.rowsPerSecond ? ` · ${count(j.rowsPerSecond)} rows a second` : ''}{j.leftMs != null && j.leftMs > 0 ? ` · ${duration(j.leftMs)} left` : ''}</p></>
-            ) : <p class={j.state === 'failed' ? 'problem' : 'small soft'}>{j.message || `${count(j.rows)} rows`}</p>}
+            ) : <p class={j.state === 'failed' ? 'problem' : 'small soft'}>{j.message || `${count(j.rows)} ${j.rows === 1 ? 'row' : 'rows'}`}</p>}
         </div>
     );
 }

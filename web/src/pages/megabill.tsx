@@ -107,7 +107,8 @@ export function MegaBill(): JSX.Element {
     const [saving, setSaving] = useState(false);
     const [explain, setExplain] = useState<{ row: Row | null } | null>(null);
     const hidden = useMemo(() => new Set(chart.hidden), [chart.hidden]);
-    const raise = (): void => setQuestion({ top: r ? Math.min(TOP_ALL, Math.max(r.answer.groupCount, TOP)) : TOP_ALL }, true);
+    const most = question.top >= TOP_ALL;
+    const raise = (): void => (most ? (noExport ? void toast(noExport, 'bad') : csv()) : setQuestion({ top: r ? Math.min(TOP_ALL, Math.max(r.answer.groupCount, TOP)) : TOP_ALL }, true));
     const drill = (row: Row, n?: number): void => {
         if (row.isOthers || row.id === REST) return raise();
         if (question.groupBy.length === 0) return setExplain({ row: null });
@@ -246,7 +247,7 @@ export function MegaBill(): JSX.Element {
                                 <Picture r={r} kind={chart.kind} hidden={hidden} title={`${found.strong}${found.rest} ${KINDS.find(([k]) => k === chart.kind)?.[1] ?? ''} of cost, ${spanText(r.answer.range, session.today)}; the table below has every number.`}
                                     hover={hover} onHover={setHover} onPick={drill} stale={stale} />
                             </div>
-                            <Table r={r} sort={chart.sort} pivot={chart.pivot} hidden={hidden} today={session.today} hover={hover} stale={stale} onHover={setHover}
+                            <Table r={r} sort={chart.sort} pivot={chart.pivot} hidden={hidden} today={session.today} hover={hover} stale={stale} most={most} onHover={setHover}
                                 onSort={(sort) => setChart({ sort })} onHide={hide} onDrill={drill} onExclude={exclude} onExplain={(row) => setExplain({ row })}
                                 onOpenOthers={raise} onFewer={question.top > TOP ? () => setQuestion({ top: TOP }, true) : null} />
                         </section>

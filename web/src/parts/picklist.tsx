@@ -81,14 +81,15 @@ export function PickList(p: PickListProps): JSX.Element {
                     const head = i.group !== last ? i.group : undefined;
                     last = i.group;
                     const on = p.chosen?.has(i.id) ?? false;
-                    return (
+                    return [
+                        head ? <li key={'head ' + head} role="presentation" class="head">{head}</li> : null,
                         <li key={i.id} role="option" id={`${id}-${n}`} aria-selected={p.many ? on : n === now} data-at={n === now ? '' : undefined}
-                            data-head={head} onPointerMove={() => n !== now && setAt(n)} onClick={() => p.onPick(i.id)}>
+                            onPointerMove={() => n !== now && setAt(n)} onClick={() => p.onPick(i.id)}>
                             {p.many ? <span class={on ? 'tick on' : 'tick'} aria-hidden="true" /> : null}
                             <span class="what">{i.body ?? i.label}</span>
                             {i.hint ? <span class="hint">{i.hint}</span> : null}
-                        </li>
-                    );
+                        </li>,
+                    ];
                 })}
             </ul>
             {items.length === 0 ? <p class="none" role="status">{p.empty}</p> : null}

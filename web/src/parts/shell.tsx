@@ -96,12 +96,12 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
             <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to the content</a>
             <nav class="map" aria-label="Main"><Map /></nav>
             <div class="main">
-                <div class="strip">
+                <header class="strip">
                     <button type="button" class="bare menubutton" aria-label="Menu" onClick={() => layer.set('nav')}><Icon name="menu" size={18} /></button>
                     <span class="logo"><Logo size={18} />Farthing</span>
                     <span class="sp" />
                     <button type="button" class="quiet" onClick={() => layer.set('palette')}>Search</button>
-                </div>
+                </header>
                 <main id="main" tabIndex={-1}>{children}</main>
             </div>
             {open === 'palette' ? <Palette onClose={close} /> : null}
