@@ -19,6 +19,9 @@ static bool has_text(fa_str s, fa_str part)
     for (size_t i = 0; i + part.n <= s.n; i++) {
         size_t k = 0;
 
+        if (part.n && fold(s.p[i]) != fold(part.p[0]))
+            continue;
+
         while (k < part.n && fold(s.p[i + k]) == fold(part.p[k]))
             k++;
         if (k == part.n)
@@ -86,44 +89,60 @@ static int by_cost(const void *x, const void *y)
 
 /* ---- paging ---- */
 
-/* The first place behind `after`. */
-static size_t start_of(const fa_value *v, size_t n, fa_str after, bool by_value)
+/* Without costs: the sorted list is walked from behind `after` until the page is full. */
+static fa_rc list_by_name(fa_arena *a, const fa_groups *g, fa_str search, fa_str after,
+                          size_t limit, fa_value **out, size_t *n, fa_err *e)
 {
-    if (after.n == 0)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        int c = fa_str_cmp(v[i].value, after);
+    size_t lo = 0, hi = g->nsorted, most;
+    fa_value *v;
 
-        if (c == 0)
-            return i + 1;
-        if (by_value && c > 0)
-            return i;
+    while (after.n && lo < hi) {
+        size_t mid = (lo + hi) / 2;
+
+        if (fa_str_cmp(g->sorted[mid], after) <= 0)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return n;
+    most = g->nsorted - lo;
+    if (limit && limit < most)
+        most = limit;
+    v = fa_arena_array(a, most + 1, sizeof *v);
+    if (!v)
+        return fa_oom(e);
+    for (size_t i = lo; i < g->nsorted && *n < most; i++)
+        if (has_text(g->sorted[i], search))
+            v[(*n)++].value = g->sorted[i];
+    *out = v;
+    return FA_OK;
 }
 
-static fa_rc list_values(fa_arena *a, const fa_groups *g, fa_str search, const priced *costs,
-                         fa_value **out, size_t *n, fa_err *e)
+static fa_rc list_by_cost(fa_arena *a, const fa_groups *g, fa_str search, fa_str after,
+                          size_t limit, const priced *costs, fa_value **out, size_t *n, fa_err *e)
 {
     fa_value *v = fa_arena_array(a, g->nsorted + 1, sizeof *v);
+    size_t count = 0, first = 0;
 
     if (!v)
         return fa_oom(e);
-    *n = 0;
     for (size_t i = 0; i < g->nsorted; i++) {
         size_t at;
 
         if (!has_text(g->sorted[i], search))
             continue;
-        v[*n].value = g->sorted[i];
-        v[*n].has_cost = costs->ok;
-        if (costs->ok && fa_map_get(costs->at, g->sorted[i], &at))
-            v[*n].cost_e18 = costs->answer.group[at].total_e10[0] * FA_E8;
-        ++*n;
+        v[count] = (fa_value){.value = g->sorted[i], .has_cost = true};
+        if (fa_map_get(costs->at, g->sorted[i], &at))
+            v[count].cost_e18 = costs->answer.group[at].total_e10[0] * FA_E8;
+        count++;
     }
-    if (costs->ok && *n)
-        qsort(v, *n, sizeof *v, by_cost);
-    *out = v;
+    if (count)
+        qsort(v, count, sizeof *v, by_cost);
+    while (after.n && first < count && !fa_str_eq(v[first].value, after))
+        first++;
+    if (after.n && first < count)
+        first++;
+    *out = v + first;
+    *n = limit && count - first > limit ? limit : count - first;
     return FA_OK;
 }
 
@@ -139,7 +158,6 @@ fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filte
         .kind = FA_F_LEAF, .key = k, .op = FA_OP_CONTAINS, .value = &wanted, .nvalue = 1};
     const fa_filter *seen = scope;
     int64_t deadline = cost_of ? cost_of->deadline_mono_ms : 0;
-    size_t first;
 
     *out = NULL;
     *n = 0;
@@ -150,14 +168,10 @@ fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filte
     }
     if (cost_of && cost_of->nmeasure && (rc = get_costs(l, a, k, scope, cost_of, &costs, e)))
         goto done;
-    if ((rc = fa_groups_values(l, k, seen, deadline, &g, e)) ||
-        (rc = list_values(a, g, search, &costs, out, n, e)))
+    if ((rc = fa_groups_values(l, k, seen, deadline, &g, e)))
         goto done;
-    first = start_of(*out, *n, after, !costs.ok);
-    *out += first;
-    *n -= first;
-    if (limit && *n > limit)
-        *n = limit;
+    rc = costs.ok ? list_by_cost(a, g, search, after, limit, &costs, out, n, e)
+                  : list_by_name(a, g, search, after, limit, out, n, e);
     for (size_t i = 0; i < *n && !rc; i++) { /* the list may leave the cache */
         (*out)[i].value = fa_arena_dup(a, (*out)[i].value);
         if (!(*out)[i].value.p)

@@ -281,6 +281,39 @@ static void test_top(void **state)
     }
 }
 
+/* So many groups and days that the scan is cut into pieces: the answer is the same. */
+static void test_pieces(void **state)
+{
+    static const ref_key *const dims[] = {&ref_keys[6], &ref_keys[0], &ref_keys[3]};
+    bill *b = shared;
+    fa_plan p = {.bucket = FA_DAY, .ndim = 3, .others = true, .previous = true};
+    fa_answer whole, pieces;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        p.dim[i] = find(b, dims[i]);
+    set_cost(&p, 0, cost_names[0], FA_AGG_SUM);
+    assert_true(fa_day_parse(FA_STR(FIRST_DAY), &p.range.to));
+    p.range.from = p.range.to;
+    p.range.to += NDAY;
+    whole = ask(b, &p);
+    p.range.from -= 20000;
+    assert_true(whole.ngroup * 20000 > (size_t)4 << 20);
+    for (p.top = 0; p.top <= 5; p.top += 5) {
+        pieces = ask(b, &p);
+        assert_true(pieces.total.total_e10[0] == whole.total.total_e10[0]);
+        assert_int_equal(pieces.ngroup_all, whole.ngroup);
+        for (size_t k = 0; k < NDAY; k++)
+            assert_true(gap(pieces.total.cell_e10[20000 + k], whole.total.cell_e10[k] * FA_E8) <=
+                        FA_E8);
+        for (size_t i = 0; i < (p.top ? p.top : whole.ngroup); i++)
+            for (size_t k = 0; k < NDAY; k++)
+                assert_true(gap(pieces.group[i].cell_e10[20000 + k],
+                                whole.group[i].cell_e10[k] * FA_E8) <= 2 * FA_E8);
+        check_adds_up(&pieces, 1);
+    }
+}
+
 /* inform.md 0.7: A 50, B 30, C 15, D 5; two groups and Others 20, the total 100 either way. */
 static void test_order(void **state)
 {
@@ -923,6 +956,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_top),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_buckets),
         cmocka_unit_test(test_hours),
