@@ -15,9 +15,10 @@ struct fa_api_server {
 static void on_job(void *user, const char *event, fa_str json)
 {
     fa_app *app = user;
+    fa_server *server = atomic_load(&app->server);
 
-    if (app->server)
-        fa_stream_send(app->server, FA_STR("bills"), event, json);
+    if (server)
+        fa_stream_send(server, FA_STR("bills"), event, json);
 }
 
 /* How long query-by-view sleeps first: only the concurrency test sets it. */
@@ -33,6 +34,7 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
 {
     fa_api_server *s = calloc(1, sizeof *s);
     fa_server_options opt = *o;
+    fa_server *server = NULL;
     fa_rc rc;
 
     *out = NULL;
@@ -44,10 +46,11 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
     opt.page_paths = fa_page_paths;
     if ((rc = fa_jobs_open(l, on_job, &s->app, &s->app.jobs, e)) ||
         (rc = fa_queries_open(l, &s->app.queries, e)) ||
-        (rc = fa_server_open(l, fa_routes, &opt, &s->app.server, e))) {
+        (rc = fa_server_open(l, fa_routes, &opt, &server, e))) {
         fa_api_close(s);
         return rc;
     }
+    atomic_store(&s->app.server, server); /* a job of the first request may run already */
     *out = s;
     return FA_OK;
 }

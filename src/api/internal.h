@@ -7,11 +7,13 @@
 #include "present/present.h"
 #include "query/query.h"
 
+#include <stdatomic.h>
+
 typedef struct fa_queries fa_queries; /* generate.c: V2 queries that wait or run */
 
 typedef struct fa_app {
     fa_ledger  *ledger;
-    fa_server  *server; /* set once the listener is open */
+    _Atomic(fa_server *) server; /* set once the listener is open */
     fa_jobs    *jobs;
     fa_queries *queries;
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
