@@ -16,7 +16,9 @@ export function report(name, ok, why = '') {
     console.log(ok ? `ok ${name}` : `not ok ${name}${why ? ' - ' + String(why).replace(/\s+/g, ' ').slice(0, 600) : ''}`);
 }
 export const skip = (name, why) => console.log(`skip ${name} - ${why}`);
+/* FARTHING_WEB_ONLY=words runs only the tests whose names have them, for work on one. */
 export async function test(name, fn) {
+    if (process.env.FARTHING_WEB_ONLY && !new RegExp(process.env.FARTHING_WEB_ONLY).test(name)) return;
     try {
         await fn();
         report(name, true);

@@ -89,7 +89,7 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
     const completeTo = known ? minDay(known, yesterday) : null;
     return {
         answer, by, granularity,
-        currency: answer.currency,
+        currency: answer.currency || session.account.currency,
         rows,
         total: dec(answer.total.total),
         previous: decOr(answer.total.previous),

@@ -41,7 +41,7 @@ export function Bills(): JSX.Element {
         const p = new URLSearchParams(location.search);
         if (value === null) p.delete(name);
         else p.set(name, value);
-        go('/bills' + (p.size ? '?' + p.toString() : ''));
+        go('/bills' + (p.toString() ? '?' + p.toString() : ''));
     };
     const why = whyNot('costcenters.create');
     const fetchAll = (): void => {
