@@ -27,7 +27,7 @@ typedef struct client {
     const char *request;
     size_t nrequest;
     int port;
-    double until_ms;
+    double seconds, until_ms; /* counted from the first answer on */
     double *took_ms;
     size_t n;
     long long bytes;
@@ -123,7 +123,7 @@ static void *ask(void *arg)
         snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
         return NULL;
     }
-    for (bool warm = false; now_ms() < c->until_ms && c->n < ANSWERS_MAX; warm = true) {
+    for (bool warm = false; (!warm || now_ms() < c->until_ms) && c->n < ANSWERS_MAX;) {
         double start = now_ms();
 
         if (!send_all(fd, c->request, c->nrequest)) {
@@ -134,6 +134,9 @@ static void *ask(void *arg)
             break;
         if (warm)
             c->took_ms[c->n++] = now_ms() - start;
+        else
+            c->until_ms = now_ms() + c->seconds * 1e3;
+        warm = true;
     }
     close(fd);
     return NULL;
@@ -184,8 +187,10 @@ static int report(client *c, int n, double seconds)
         bytes += c[i].bytes;
     }
     all = malloc((total + 1) * sizeof *all);
-    if (!all || !total)
+    if (!all || !total) {
+        fprintf(stderr, "bench_http: %s\n", all ? "no answer in time" : "out of memory");
         return 3;
+    }
     total = 0;
     for (int i = 0; i < n; i++) {
         memcpy(all + total, c[i].took_ms, c[i].n * sizeof *all);
@@ -204,7 +209,7 @@ int main(int argc, char **argv)
 {
     client c[CONNECTIONS_MAX] = {0};
     int n = argc == 7 ? atoi(argv[5]) : 0;
-    double start, seconds = argc == 7 ? strtod(argv[6], NULL) : 0;
+    double seconds = argc == 7 ? strtod(argv[6], NULL) : 0;
     char *request;
 
     if (argc != 7 || n < 1 || n > CONNECTIONS_MAX || seconds <= 0) {
@@ -216,18 +221,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_http: \"%s\" could not be read\n", argv[4]);
         return 3;
     }
-    start = now_ms();
     for (int i = 0; i < n; i++) {
         c[i].port = atoi(argv[1]);
         c[i].request = request;
         c[i].nrequest = strlen(request);
-        c[i].until_ms = start + seconds * 1e3;
+        c[i].seconds = seconds;
         c[i].took_ms = malloc(ANSWERS_MAX * sizeof(double));
         if (!c[i].took_ms || pthread_create(&c[i].thread, NULL, ask, &c[i]))
             return 3;
     }
     for (int i = 0; i < n; i++)
         pthread_join(c[i].thread, NULL);
-    seconds = (now_ms() - start) / 1e3;
     return report(c, n, seconds);
 }
