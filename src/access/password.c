@@ -73,7 +73,6 @@ fa_rc fa_password_verify(fa_str password, fa_str stored, bool *ok, bool *weak, f
     static const char nobody[] = "$argon2id$v=19$m=65536,t=3,p=1$AAECAwQFBgcICQoLDA0ODw$"
                                  "Zm9yIGFuIGFjY291bnQgdGhhdCBpcyBub3QgdGhlcmU";
     char text[crypto_pwhash_STRBYTES] = {0};
-    fa_rc rc;
 
     *ok = *weak = false;
     if (stored.n >= sizeof text)
@@ -84,7 +83,7 @@ fa_rc fa_password_verify(fa_str password, fa_str stored, bool *ok, bool *weak, f
         memcpy(text, stored.p, stored.n);
     else
         memcpy(text, nobody, sizeof nobody);
-    if ((rc = place_take(e)))
+    if (place_take(e))
         return fa_in(e, "password verify");
     *ok = crypto_pwhash_str_verify(text, password.p, password.n) == 0 && stored.n > 0;
     place_give();

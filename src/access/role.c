@@ -12,7 +12,7 @@
 _Static_assert(FA_PERM__COUNT <= 31, "permissions fit into one word");
 
 static const char *const perm_names[FA_PERM__COUNT] = {
-#define X(id, name) [FA_PERM_##id] = name,
+#define X(id, name) [FA_PERM_##id] = (name),
     FA_PERMS(X)
 #undef X
 };

@@ -308,9 +308,8 @@ fa_rc fa_password_change(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str c
         fa_fail(e, FA_EDATA, "the current password is wrong");
         return fa_at(e, "current");
     }
-    if ((rc = fa_password_rules(next, words, own_words(&u, words), e))) {
+    if (fa_password_rules(next, words, own_words(&u, words), e))
         return fa_at(e, "next");
-    }
     if ((rc = fa_password_hash(a, next, &hashed, e)) || (rc = fa_store_begin(s, e)))
         return rc;
     if ((rc = fa_session_get(s, a, account, c->session_hash, &keep, e)) ||

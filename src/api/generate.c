@@ -638,13 +638,14 @@ fa_rc api_v2_generate(fa_req *r, fa_res *o, fa_err *e)
         return rc;
     }
     if (!fa_pool_add(all->pool, work, t)) {
-        rc = fa_fail(e, FA_EENV, "too many queries wait already, try again");
-        if (keep(all, t, "failed", (fa_str){0}, 0, e->msg, e))
-            rc = e->rc;
+        static const char full[] = "too many queries wait already, try again";
+
+        if (keep(all, t, "failed", (fa_str){0}, 0, full, e))
+            fa_log(FA_LOG_ERROR, "query_lost", "id=%.*s error=\"%s\"", FA_FMT(t->id), e->msg);
         leave(t);
-        rc = fa_fail(e, FA_EENV, "too many queries wait already, try again");
+        return fa_fail(e, FA_EENV, "%s", full);
     }
-    return rc;
+    return FA_OK;
 }
 
 /* The state as the caller may know it: expired after a day, failed when a restart cut it off. */

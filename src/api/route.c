@@ -8,8 +8,8 @@
  */
 #include "api/internal.h"
 
-#define V1 FA_RT_TOKEN | FA_RT_KEY_LIMIT
-#define INTERNAL FA_RT_TOKEN | FA_RT_SESSION | FA_RT_KEY_LIMIT
+#define V1 (FA_RT_TOKEN | FA_RT_KEY_LIMIT)
+#define INTERNAL (FA_RT_TOKEN | FA_RT_SESSION | FA_RT_KEY_LIMIT)
 #define PAGE FA_RT_SESSION
 
 #define MIB ((size_t)1 << 20)

@@ -165,15 +165,16 @@ static void durations(const fa_metrics *m, fa_buf *b)
 
 static long long resident(void)
 {
-    long long pages = 0, all = 0;
+    char text[128] = "", *pages;
     FILE *f = fopen("/proc/self/statm", "re");
 
     if (!f)
         return 0;
-    if (fscanf(f, "%lld %lld", &all, &pages) != 2)
-        pages = 0;
+    if (!fgets(text, sizeof text, f))
+        text[0] = '\0';
     fclose(f);
-    return pages * sysconf(_SC_PAGESIZE);
+    pages = strchr(text, ' '); /* the second number */
+    return pages ? strtoll(pages, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
 }
 
 void fa_metrics_text(fa_server *s, fa_buf *b)

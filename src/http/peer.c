@@ -18,7 +18,7 @@ void fa_peer_opened(fa_server *s, struct MHD_Connection *c, void **ctx)
 {
     const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct sockaddr_storage addr;
+    struct sockaddr_storage addr = {0};
     socklen_t n = sizeof addr;
     fa_peer *p = calloc(1, sizeof *p);
 

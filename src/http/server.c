@@ -102,7 +102,7 @@ static bool is_loopback(const struct sockaddr *a)
 
 static int bound_port(int fd)
 {
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {0};
     socklen_t n = sizeof a;
 
     if (getsockname(fd, (struct sockaddr *)&a, &n))
