@@ -239,3 +239,10 @@ void fa_buf_release(fa_buf *b)
     free(b->p);
     *b = (fa_buf){.limit = b->limit};
 }
+
+fa_str fa_buf_dup(const fa_buf *b, fa_arena *a)
+{
+    if (b->failed)
+        return (fa_str){0};
+    return fa_arena_dup(a, fa_buf_view(b));
+}

@@ -219,7 +219,7 @@ bool fa_dec_parse(fa_str text, bool loose, fa_i128 *out_e18, bool *rounded)
 
 void fa_dec_emit(fa_buf *b, fa_i128 v, int scale, int min_places)
 {
-    char digits[48];
+    char digits[48] = {0};
     int n = 0, cut = 0;
     fa_u128 u = v < 0 ? -(fa_u128)v : (fa_u128)v;
 

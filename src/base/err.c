@@ -55,7 +55,7 @@ static void put(char *out, size_t size, const char *fmt, va_list ap)
     memcpy(out, tmp, strlen(tmp) + 1);
 }
 
-fa_rc fa_fail(fa_err *e, fa_rc rc, const char *fmt, ...)
+fa_rc(fa_fail)(fa_err *e, fa_rc rc, const char *fmt, ...)
 {
     va_list ap;
     char msg[sizeof e->msg];
@@ -103,7 +103,7 @@ fa_rc fa_in(fa_err *e, const char *where)
     return e->rc;
 }
 
-fa_rc fa_oom(fa_err *e)
+fa_rc(fa_oom)(fa_err *e)
 {
     return fa_fail(e, FA_EENV, "out of memory");
 }

@@ -148,7 +148,10 @@ bool fa_map_add(fa_map *m, fa_str key, size_t value, size_t *out, bool *added)
     if (key.n)
         memcpy(copy, key.p, key.n);
     copy[key.n] = '\0';
-    m->entry[m->nentry] = (struct entry){copy, key.n, value, h};
+    m->entry[m->nentry].key = copy;
+    m->entry[m->nentry].nkey = key.n;
+    m->entry[m->nentry].value = value;
+    m->entry[m->nentry].hash = h;
     slot_put(m, h, m->nentry++);
     m->live++;
     *out = value;

@@ -124,3 +124,31 @@ bool fa_utf8_valid(fa_str s)
     }
     return true;
 }
+
+bool fa_take_u64(fa_str *s, uint64_t *out)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+
+    for (; i < s->n && s->p[i] >= '0' && s->p[i] <= '9'; i++)
+        if (__builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)(s->p[i] - '0'), &v))
+            return false;
+    if (i == 0)
+        return false;
+    s->p += i;
+    s->n -= i;
+    *out = v;
+    return true;
+}
+
+bool fa_take(fa_str *s, const char *prefix)
+{
+    fa_str p = fa_str_of(prefix);
+
+    if (!fa_str_starts(*s, p))
+        return false;
+    s->p += p.n;
+    s->n -= p.n;
+    return true;
+}

@@ -245,6 +245,7 @@ void fa_engine_close(fa_engine *g)
 fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e)
 {
     fa_conn *c;
+    fa_rc rc;
 
     *out = NULL;
     pthread_mutex_lock(&g->lock);
@@ -254,8 +255,8 @@ fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e)
         g->npool--;
     }
     pthread_mutex_unlock(&g->lock);
-    if (!c && new_conn(g, &c, e))
-        return e->rc;
+    if (!c && (rc = new_conn(g, &c, e)))
+        return rc;
     pthread_mutex_lock(&g->lock);
     c->next = g->busy;
     g->busy = c;

@@ -272,7 +272,7 @@ static void run_tally(duckdb_function_info info, duckdb_data_chunk chunk, duckdb
     in.currency = duckdb_vector_get_data(currency);
     in.currency_mask = duckdb_vector_get_validity(currency);
     for (int m = 0; m < FA_M__COUNT; m++) {
-        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, (idx_t)(3 + m));
+        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, (idx_t)m + 3);
 
         in.m[m] = duckdb_vector_get_data(v);
         in.m_mask[m] = duckdb_vector_get_validity(v);

@@ -49,7 +49,7 @@ fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_l
         fa_buf_sql_text(&b, fa_str_of(path));
     }
     fa_buf_c(&b, ']');
-    *sql_list = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
+    *sql_list = fa_buf_dup(&b, a);
     if (!sql_list->p)
         rc = fa_oom(e);
 done:
@@ -77,10 +77,11 @@ static void put_shape(fa_buf *b)
 static fa_rc put_load(fa_ledger *l, fa_arena *a, fa_buf *b, const fa_part *part, size_t n,
                       bool whole, int32_t from, int32_t to, fa_err *e)
 {
-    fa_str files;
+    fa_str files = {0};
+    fa_rc rc = fa_archive_files(l, a, part[0].load_id, &files, e);
 
-    if (fa_archive_files(l, a, part[0].load_id, &files, e))
-        return e->rc;
+    if (rc)
+        return rc;
     fa_buf_fmt(b,
                " UNION ALL BY NAME SELECT * FROM read_parquet(%.*s, union_by_name = true) WHERE "
                "fa_day BETWEEN"
@@ -120,7 +121,7 @@ fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to,
     }
     fa_buf_z(&b, ") AS fa_b JOIN (SELECT line_id, hash FROM line) AS fa_l ON fa_l.hash = "
                  "fa_b.fa_line) AS bill");
-    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
+    *sql = fa_buf_dup(&b, a);
     if (!sql->p)
         rc = fa_oom(e);
 done:

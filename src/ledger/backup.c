@@ -59,7 +59,7 @@ static fa_rc put_header(tar *t, const char *name, uint64_t size, fa_err *e)
 
     if (strlen(name) >= 100)
         return fa_fail(e, FA_EINTERNAL, "the name \"%s\" is too long for the backup", name);
-    memcpy(h, name, strlen(name));
+    snprintf(h, 100, "%s", name);
     put_number(h + 100, 8, 0600);
     put_number(h + 108, 8, 0);
     put_number(h + 116, 8, 0);
@@ -67,7 +67,8 @@ static fa_rc put_header(tar *t, const char *name, uint64_t size, fa_err *e)
     put_number(h + 136, 12, (uint64_t)(fa_now_ms() / 1000));
     memset(h + 148, ' ', 8);
     h[156] = '0';
-    memcpy(h + 257, "ustar\00000", 8);
+    snprintf(h + 257, 6, "ustar");
+    h[263] = h[264] = '0';
     for (size_t i = 0; i < sizeof h; i++)
         sum += (unsigned char)h[i];
     snprintf(h + 148, 8, "%06o", sum);
@@ -258,17 +259,15 @@ static bool get_number(const char *field, size_t width, uint64_t *out)
 /* The only names that a backup holds: nothing can be written elsewhere. */
 static bool name_is_known(const char *name)
 {
-    long long id;
-    unsigned i;
-    int end = 0;
+    uint64_t id, i;
+    fa_str s = fa_str_of(name);
 
-    if (strcmp(name, "meta.db") == 0)
+    if (fa_str_eqz(s, "meta.db"))
         return true;
-    if (sscanf(name, "bills/%lld/%u.parquet%n", &id, &i, &end) == 2 && end > 0 && !name[end] &&
-        id > 0)
-        return strspn(name, "bils/0123456789.parquet") == strlen(name);
-    end = 0;
-    return sscanf(name, "rejects/%lld.csv%n", &id, &end) == 1 && end > 0 && !name[end] && id > 0;
+    if (fa_take(&s, "bills/"))
+        return fa_take_u64(&s, &id) && fa_take(&s, "/") && fa_take_u64(&s, &i) &&
+               fa_str_eqz(s, ".parquet");
+    return fa_take(&s, "rejects/") && fa_take_u64(&s, &id) && fa_str_eqz(s, ".csv");
 }
 
 static fa_rc cut(const tar *t, fa_err *e)

@@ -13,10 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* DuckDB's ceiling leaves room for what it does not count: buffers of the feed, the writer, this
- * program. */
-#define ENGINE_SHARE 70 / 100
-
 static char *in_dir(const fa_ledger *l, fa_arena *a, const char *name)
 {
     return fa_arena_printf(a, "%s/%s", l->dir, name);
@@ -170,9 +166,10 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 
 static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err *e)
 {
+    /* the ceiling leaves room for what DuckDB does not count: the feed, the writer, this program */
     fa_engine_options o = {.path = path,
                            .temp_dir = temp,
-                           .memory_bytes = l->memory_bytes * ENGINE_SHARE,
+                           .memory_bytes = l->memory_bytes / 100 * 70,
                            .threads = l->threads};
     fa_conn *c = NULL;
     fa_rc rc;

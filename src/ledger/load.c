@@ -61,7 +61,7 @@ static void job_state(load_job *j, fa_progress_state *s)
 
     s->phase = j->phase;
     s->rows = j->tally ? fa_tally_rows(j->tally) : 0;
-    s->bytes = j->bytes_done;
+    s->bytes = __atomic_load_n(&j->bytes_done, __ATOMIC_RELAXED);
     s->bytes_total = j->bytes_total;
     if (j->feed)
         s->bytes += fa_feed_bytes(j->feed);
@@ -254,7 +254,7 @@ static int cmp_hash(const void *x, const void *y)
 static fa_rc content_hash(load_job *j, fa_err *e)
 {
     unsigned char sum[32];
-    char hex[65], (*sorted)[65] = malloc(j->nfile * sizeof *sorted);
+    char hex[65], (*sorted)[65] = calloc(j->nfile + 1, sizeof *sorted);
     crypto_generichash_state st;
 
     if (!sorted)
@@ -468,14 +468,16 @@ static fa_rc find_bad(load_job *j, size_t i, bad_list *bad, fa_err *e)
 static fa_rc csv_error(const fa_bill_file *f, fa_err *e)
 {
     char text[sizeof e->msg];
-    const char *at, *line = strstr(e->msg, "CSV Error on Line: ");
-    long long n = 0, want, found;
+    fa_str at = fa_str_of(strstr(e->msg, "Expected Number of Columns: "));
+    fa_str line = fa_str_of(strstr(e->msg, "CSV Error on Line: "));
+    uint64_t n, want, found;
 
-    if (!line || sscanf(line, "CSV Error on Line: %lld", &n) != 1)
+    if (!fa_take(&line, "CSV Error on Line: ") || !fa_take_u64(&line, &n))
         return e->rc;
-    if ((at = strstr(e->msg, "Expected Number of Columns: ")) &&
-        sscanf(at, "Expected Number of Columns: %lld Found: %lld", &want, &found) == 2)
-        snprintf(text, sizeof text, "the header has %lld columns, this row has %lld", want, found);
+    if (fa_take(&at, "Expected Number of Columns: ") && fa_take_u64(&at, &want) &&
+        fa_take(&at, " Found: ") && fa_take_u64(&at, &found))
+        snprintf(text, sizeof text, "the header has %llu columns, this row has %llu",
+                 (unsigned long long)want, (unsigned long long)found);
     else if (strstr(e->msg, "unterminated quote"))
         snprintf(text, sizeof text, "a quote is opened and never closed");
     else if (strstr(e->msg, "Maximum line size"))
@@ -484,7 +486,8 @@ static fa_rc csv_error(const fa_bill_file *f, fa_err *e)
         snprintf(text, sizeof text, "the text is not UTF-8");
     else
         snprintf(text, sizeof text, "the row cannot be read as comma-separated values");
-    return fa_fail(e, FA_EDATA, "%.*s: line %lld: %s", FA_FMT(f->name), n, text);
+    return fa_fail(e, FA_EDATA, "%.*s: line %llu: %s", FA_FMT(f->name), (unsigned long long)n,
+                   text);
 }
 
 /* Tags are parsed once per line, not per row. With --skip-bad the rows must be known before the
@@ -621,7 +624,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     }
     rc = fa_tally_keep(j->tally, e);
     j->file_rows[i] = fa_tally_rows(j->tally) - before;
-    j->bytes_done += f->bytes;
+    __atomic_add_fetch(&j->bytes_done, f->bytes, __ATOMIC_RELAXED); /* the ticker reads it */
 done:
     fa_buf_release(&bad.rows);
     fa_buf_release(&bad.text);
@@ -839,7 +842,7 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     set_phase(j, "ledger");
     if ((rc = fa_execf(j->conn, e, "BEGIN")))
         return rc;
-    if ((rc = fa_star_stage(j->l, j->conn, j->load.id, e))) {
+    if (fa_star_stage(j->l, j->conn, j->load.id, e)) {
         fa_err ignored;
 
         if (fa_execf(j->conn, &ignored, "ROLLBACK"))

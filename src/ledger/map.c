@@ -12,14 +12,10 @@
 
 static bool is_decimal(fa_str type)
 {
-    unsigned p, s;
-    char z[32];
+    uint64_t digits, scale;
 
-    if (type.n >= sizeof z || !fa_str_starts(type, FA_STR("DECIMAL(")))
-        return false;
-    memcpy(z, type.p, type.n);
-    z[type.n] = '\0';
-    return sscanf(z, "DECIMAL(%u,%u)", &p, &s) == 2 && s <= 18 && p - s <= 20;
+    return fa_take(&type, "DECIMAL(") && fa_take_u64(&type, &digits) && fa_take(&type, ",") &&
+           fa_take_u64(&type, &scale) && scale <= 18 && digits - scale <= 20;
 }
 
 static bool is_nested(fa_str t)
@@ -202,7 +198,7 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
     if (skip_rows.n)
         fa_buf_fmt(&b, " WHERE fa_row NOT IN (%.*s)", FA_FMT(skip_rows));
     fa_buf_z(&b, ")");
-    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
+    *sql = fa_buf_dup(&b, a);
     if (!sql->p)
         rc = fa_oom(e);
     fa_buf_release(&b);
@@ -309,7 +305,7 @@ fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
     fa_buf_z(&b, " END AS w FROM ");
     fa_map_raw(&b, f, pipe_path, true);
     fa_buf_fmt(&b, " AS record) WHERE w IS NOT NULL ORDER BY fa_row LIMIT %lld", (long long)limit);
-    *sql = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
+    *sql = fa_buf_dup(&b, a);
     if (!sql->p)
         rc = fa_oom(e);
     fa_buf_release(&b);

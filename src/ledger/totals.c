@@ -17,7 +17,7 @@ static fa_rc put_total(fa_arena *a, fa_total *t, const char *step, const fa_tall
         fa_buf_fmt(&b, "%lld", (long long)r->rows);
     else
         fa_dec_emit(&b, r->sum_e18[m], 18, 0);
-    text = b.failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(&b));
+    text = fa_buf_dup(&b, a);
     fa_buf_release(&b);
     *t = (fa_total){.step = fa_str_of(step),
                     .currency = fa_arena_dup(a, r->currency),
@@ -71,14 +71,14 @@ fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na, co
                         const fa_tally_row *b, size_t nb, fa_err *e)
 {
     for (size_t i = 0; i < na || i < nb; i++) {
-        const fa_tally_row *x = i < na ? &a[i] : NULL, *y = i < nb ? &b[i] : NULL;
+        const fa_tally_row *x = i < na ? &a[i] : NULL, *y = !x || i < nb ? &b[i] : NULL;
 
-        if (!x || !y || x->day != y->day || !fa_str_eq(x->currency, y->currency))
-            return differ(a_name, b_name, x ? x : y, -1, x ? x->rows : 0,
-                          x && y ? 0
-                          : y    ? y->rows
-                                 : 0,
-                          e);
+        if (x && y && (x->day != y->day || !fa_str_eq(x->currency, y->currency)))
+            y = NULL; /* a day that one side lacks */
+        if (x && !y)
+            return differ(a_name, b_name, x, -1, x->rows, 0, e);
+        if (!x)
+            return differ(a_name, b_name, y, -1, 0, y->rows, e);
         if (x->rows != y->rows)
             return differ(a_name, b_name, x, -1, x->rows, y->rows, e);
         for (int m = 0; m < FA_M__COUNT; m++) {
