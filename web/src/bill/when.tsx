@@ -1,6 +1,6 @@
 /* when.tsx - the date panel: named ranges with the days they mean, a calendar, and typed days. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from '../parts/basic';
 import { addDays, addMonths, daysBetween, firstOfMonth, lastOfMonth, longDay, maxDay, minDay, monthName, parseDay, RANGES, resolve, spanText, weekday, type Day, type Span } from '../lib/day';
 import type { DateSpec } from '../lib/types';
@@ -81,6 +81,13 @@ function Calendar({ month, onMonth, from, to, today, onPick }: CalendarProps): J
     for (let d = first; d <= last || days.length % 7 !== 0; d = addDays(d, 1)) days.push(d);
     const [focus, setFocus] = useState<Day>(to && to.slice(0, 7) === month.slice(0, 7) ? to : month);
     const current = focus.slice(0, 7) === month.slice(0, 7) ? focus : month;
+    // The focus follows within the same frame, so fast keys never act on the day before.
+    const moved = useRef(false);
+    const table = useRef<HTMLTableElement>(null);
+    useLayoutEffect(() => {
+        if (moved.current) table.current?.querySelector<HTMLElement>(`[data-day="${current}"]`)?.focus();
+        moved.current = false;
+    }, [current]);
     const move = (e: KeyboardEvent): void => {
         const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 }[e.key];
         const next = step ? addDays(current, step) : e.key === 'PageUp' ? addMonths(month, -1) : e.key === 'PageDown' ? addMonths(month, 1) : null;
@@ -88,8 +95,7 @@ function Calendar({ month, onMonth, from, to, today, onPick }: CalendarProps): J
         e.preventDefault();
         setFocus(next);
         onMonth(firstOfMonth(next));
-        const table = (e.currentTarget as HTMLElement).closest('table');
-        requestAnimationFrame(() => table?.querySelector<HTMLElement>(`[data-day="${next}"]`)?.focus());
+        moved.current = true;
     };
     return (
         <div class="calendar">
@@ -98,7 +104,7 @@ function Calendar({ month, onMonth, from, to, today, onPick }: CalendarProps): J
                 <b aria-live="polite">{monthName(month)}</b>
                 <button type="button" class="bare" aria-label="Month after" onClick={() => onMonth(addMonths(month, 1))}><Icon name="right" /></button>
             </div>
-            <table>
+            <table ref={table}>
                 <thead><tr>{['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].map((w) => <th scope="col" key={w}>{w}</th>)}</tr></thead>
                 <tbody>
                     {Array.from({ length: days.length / 7 }, (_, w) => (

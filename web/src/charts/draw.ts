@@ -169,9 +169,10 @@ export function draw(el: HTMLElement, events: Events): Drawing {
         }
         say();
     });
+    // Leaving is heard by the page: this event comes after the pointer has entered a row already.
     zr.on('globalout', () => {
         last = null;
-        say();
+        series = null;
     });
 
     const act = (type: string, id: string): void => {
