@@ -29,6 +29,7 @@ typedef struct client {
     int port;
     double seconds, until_ms; /* counted from the first answer on */
     double *took_ms;
+    bool closing; /* the server ends this connection after so many requests: dial again */
     size_t n;
     long long bytes;
     char error[256];
@@ -94,6 +95,7 @@ static bool answer(client *c, int fd)
         snprintf(c->error, sizeof c->error, "%.200s", head);
         return false;
     }
+    c->closing = strcasestr(head, "\r\nconnection: close\r\n") != NULL;
     length = strcasestr(head, "\r\ncontent-length:");
     if (!length || length > end) {
         snprintf(c->error, sizeof c->error, "an answer without content-length");
@@ -126,6 +128,14 @@ static void *ask(void *arg)
     for (bool warm = false; (!warm || now_ms() < c->until_ms) && c->n < ANSWERS_MAX;) {
         double start = now_ms();
 
+        if (c->closing) {
+            close(fd);
+            c->closing = false;
+            if ((fd = dial(c->port)) < 0) {
+                snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
+                return NULL;
+            }
+        }
         if (!send_all(fd, c->request, c->nrequest)) {
             snprintf(c->error, sizeof c->error, "could not send: %s", strerror(errno));
             break;
