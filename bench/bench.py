@@ -192,7 +192,7 @@ class Bench:
                    f" WHERE ChargePeriodStart >= {day(90)} GROUP BY ALL"),
             ("Q2", f"SELECT ResourceId, coalesce(sum(EffectiveCost) FILTER (ChargePeriodStart >= {day(30)}), 0) AS cost,"
                    f" coalesce(sum(EffectiveCost) FILTER (ChargePeriodStart < {day(30)}), 0) AS before"
-                   f" FROM bill WHERE ChargePeriodStart >= {day(60)} GROUP BY ALL ORDER BY cost DESC LIMIT 20"),
+                   f" FROM bill WHERE ChargePeriodStart >= {day(60)} GROUP BY ALL ORDER BY cost DESC, ResourceId LIMIT 20"),
             ("Q3", q3),
             ("Q6", "SELECT sum(BilledCost), sum(BilledCost), sum(EffectiveCost), sum(EffectiveCost), sum(ListCost) FROM bill"),
             ("Q9", "SELECT DISTINCT ServiceName FROM bill WHERE ServiceName IS NOT NULL ORDER BY 1 LIMIT 50")])
