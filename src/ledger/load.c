@@ -915,6 +915,34 @@ done:
 
 /* ---- the whole ---- */
 
+/* The names that were asked for, as the record of a load that is refused before its files are known. */
+static fa_str named_files(load_job *j)
+{
+    fa_buf b;
+    fa_jw w;
+    fa_str out;
+
+    fa_buf_init(&b, 4 << 20);
+    fa_jw_init(&w, &b);
+    fa_jw_arr(&w);
+    for (size_t i = 0; i < j->q->npath && i < 1000; i++) {
+        const char *slash = strrchr(j->q->path[i], '/');
+
+        fa_jw_obj(&w);
+        fa_jw_key(&w, "name");
+        fa_jw_z(&w, slash && slash[1] ? slash + 1 : j->q->path[i]);
+        fa_jw_key(&w, "bytes");
+        fa_jw_int(&w, 0);
+        fa_jw_key(&w, "rows");
+        fa_jw_int(&w, 0);
+        fa_jw_end_obj(&w);
+    }
+    fa_jw_end_arr(&w);
+    out = fa_buf_dup(&b, j->a);
+    fa_buf_release(&b);
+    return out.p ? out : FA_STR("[]");
+}
+
 static fa_rc begin_load(load_job *j, fa_err *e)
 {
     fa_source source;
@@ -933,7 +961,7 @@ static fa_rc begin_load(load_job *j, fa_err *e)
     j->load.source = fa_arena_dup(j->a, source.name);
     j->load.state = FA_STR("running");
     j->load.format = j->load.error = j->load.detail = j->load.content_hash = FA_STR("");
-    j->load.files = FA_STR("[]");
+    j->load.files = named_files(j);
     j->load.started_ms = fa_now_ms();
     j->load.finished_ms = -1;
     return list_files(j, e);
