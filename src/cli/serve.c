@@ -10,12 +10,22 @@
 
 #include <time.h>
 
-static void wait_for_signal(const volatile bool *cancel)
+/* Until a signal; what the first question needs is made again after each change of the ledger. */
+static void wait_for_signal(fa_ledger *l, const volatile bool *cancel)
 {
     const struct timespec step = {0, 100000000}; /* a signal ends the sleep at once */
+    uint64_t warm = 0;
 
-    while (!*cancel)
-        nanosleep(&step, NULL);
+    while (!fa_flag_get(cancel)) {
+        uint64_t now = fa_ledger_generation(l);
+
+        if (now != warm) {
+            warm = now;
+            fa_query_warm(l);
+        } else {
+            nanosleep(&step, NULL);
+        }
+    }
 }
 
 int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
@@ -56,7 +66,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
     }
     fprintf(io->out, "farthing is serving on %s\n", fa_api_address(s));
     code = fflush(io->out) == 0 ? 0 : 3;
-    wait_for_signal(io->cancel);
+    wait_for_signal(l, io->cancel);
     fprintf(io->err, "farthing: stopping, what runs is finished first\n");
     fa_api_stop(s);
 done:

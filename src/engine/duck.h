@@ -36,7 +36,8 @@ struct fa_engine {
     unsigned npool, threads;
     /* columns.c: under lock */
     fa_columns *columns[FA_M__MONEY];
-    uint64_t columns_epoch; /* grows with fa_engine_changed */
+    unsigned columns_asked[FA_M__MONEY]; /* since they were dropped */
+    uint64_t columns_epoch;              /* grows with fa_engine_changed */
     size_t columns_bytes, columns_limit;
     pthread_mutex_t columns_making; /* one thread reads them from DuckDB, the others wait */
 };

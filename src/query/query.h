@@ -164,6 +164,8 @@ FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t
                                   fa_str default_cost_type, fa_plan *out, fa_err *e);
 /* The normalised question; a relative range has its days beside it. */
 void fa_plan_json(fa_jw *w, const fa_plan *p);
+/* Asks the page's first question so that its makings are there; the server does so after each change. */
+void fa_query_warm(fa_ledger *l);
 void fa_query_cache_free(void); /* at exit, or between two installations in one process */
 
 #endif
