@@ -192,6 +192,17 @@ static fa_rc parse_measurements(const json_t *root, question *q, fa_err *e)
     return FA_OK;
 }
 
+/* Absent, or one of the enum in either spelling: another text is a malformed request (api.md 4.2). */
+static bool is_key_type(fa_str type)
+{
+    bool known = type.n == 0;
+
+    for (int t = 0; t < FA_K__COUNT; t++)
+        known |= fa_str_eqz(type, fa_key_type_name((fa_key_type)t, FA_API_V2)) ||
+                 fa_str_eqz(type, fa_key_type_name((fa_key_type)t, FA_API_INTERNAL));
+    return known;
+}
+
 static fa_rc parse_dimension(fa_arena *a, const fa_catalog *c, const json_t *o, question *q,
                              fa_err *e)
 {
@@ -203,6 +214,10 @@ static fa_rc parse_dimension(fa_arena *a, const fa_catalog *c, const json_t *o, 
     if (in_text(o, "costCenter", true, &cc, e) || in_text(o, "key", true, &key, e) ||
         in_text(o, "type", false, &type, e))
         return e->rc;
+    if (!is_key_type(type)) {
+        (void)fa_fail(e, FA_EINVAL, "\"%.*s\" is no key type", FA_FMT(type));
+        return fa_at(e, "type");
+    }
     rc = fa_catalog_find(c, a, FA_API_V2, cc, key, type, &q->plan.dim[n], e);
     if (rc == FA_EINVAL) /* well-formed, but there is no such key (api.md 4.2) */
         rc = e->rc = FA_EDATA;

@@ -368,7 +368,7 @@ def test_generate_refuses_what_is_malformed_with_400():
            dict(timeInterval={"interval": "day", "sortDirection": "down"}), dict(measurements=None),
            dict(measurements={}), dict(measurements=[{}]), dict(measurements=[{"type": "euros"}]),
            dict(measurements=[{"type": "netAmortizedCost", "operator": "median"}]), dict(dimensions={}),
-           dict(dimensions=[{"costCenter": "AWS"}]), dict(rowLimit="7"), dict(rowLimit=1.5),
+           dict(dimensions=[{"costCenter": "AWS"}]), dict(dimensions=[{**DIM, "type": "colour"}]), dict(rowLimit="7"), dict(rowLimit=1.5),
            dict(filters={"and": []}), dict(filters={"AND": [], "OR": []}), dict(filters=[]),
            dict(filters={**DIM, "operator": "like", "value": "x"}), dict(filters={**DIM, "operator": "is"})]
     for q in bad:
