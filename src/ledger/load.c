@@ -305,28 +305,35 @@ static fa_rc hash_files(load_job *j, fa_err *e)
     return content_hash(j, e);
 }
 
-static fa_rc is_unchanged(load_job *j, bool *out, fa_err *e)
+static fa_rc is_unchanged(load_job *j, int64_t *same_id, fa_err *e)
 {
     fa_load same;
+    fa_part *part;
+    size_t n;
+    bool all;
     fa_rc rc = fa_load_live_with_hash(j->l->store, j->a, j->l->account, j->load.source_id,
                                       j->load.content_hash, &same, e);
 
-    *out = false;
-    if (rc == FA_ENOTFOUND)
+    *same_id = 0;
+    if (rc)
+        return rc == FA_ENOTFOUND ? FA_OK : rc;
+    if ((rc = fa_part_of_load(j->l->store, j->a, j->l->account, same.id, &part, &n, e)))
+        return rc;
+    all = n > 0;
+    for (size_t i = 0; i < n; i++)
+        all &= part[i].live;
+    if (!all)
         return FA_OK;
-    if (!rc) {
-        fa_part *part;
-        size_t n;
-
-        if (fa_part_of_load(j->l->store, j->a, j->l->account, same.id, &part, &n, e))
-            return e->rc;
-        *out = n > 0;
-        for (size_t i = 0; i < n; i++)
-            *out &= part[i].live;
-        if (*out)
-            j->load = same;
-    }
-    return rc;
+    /* the history says that it came again; its content is the earlier load's */
+    j->load.state = FA_STR("unchanged");
+    j->load.format = same.format;
+    j->load.files = same.files;
+    j->load.detail = FA_STR("{}");
+    j->load.rows = same.rows;
+    j->load.rejected = same.rejected;
+    j->load.finished_ms = fa_now_ms();
+    *same_id = same.id;
+    return fa_load_add(j->l->store, j->l->account, &j->load, &j->load.id, e);
 }
 
 /* ---- bad rows ---- */
@@ -1004,12 +1011,11 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
     if ((rc = start_ticking(j, e)) || (rc = begin_load(j, e)) || (rc = sizes_match(j, &same, e)))
         return rc;
     if (same) {
-        if ((rc = hash_files(j, e)) || (rc = is_unchanged(j, &same, e)))
-            return rc;
-        if (same) {
-            int64_t id = j->load.id;
+        int64_t id;
 
-            j->load.id = j->load.source_id = 0; /* the load we found is not ours to change */
+        if ((rc = hash_files(j, e)) || (rc = is_unchanged(j, &id, e)))
+            return rc;
+        if (id) {
             rc = fa_ledger_load_result(j->l, j->a, id, out, e);
             out->load.state = FA_STR("unchanged");
             return rc;
