@@ -95,7 +95,10 @@ export function putJob(j: Job): void {
 }
 export async function loadJobs(): Promise<void> {
     try {
-        jobs.set((await get<{ jobs: Job[] }>('/api/jobs')).jobs);
+        const list = (await get<{ jobs: Job[] }>('/api/jobs')).jobs;
+        /* an event may have overtaken this answer: what has ended does not run again */
+        const ended = new Map(jobs.get().filter((j) => j.state !== 'running').map((j) => [j.id, j]));
+        jobs.set(list.map((j) => (j.state === 'running' ? ended.get(j.id) ?? j : j)));
     } catch {
         /* the list comes with the next event */
     }
