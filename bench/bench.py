@@ -392,7 +392,11 @@ def main():
     bench = Bench(o)
     where = machine(bench.work)
     results = [bench.size(n) for n in rows]
-    version = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip() or "unknown"
+    try:  # a bare machine has no git
+        version = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    except OSError:
+        version = ""
+    version = version or "unknown"
     out = pathlib.Path(o.out) if o.out else bench.work / "RESULTS.md" if o.short else ROOT / "bench/RESULTS.md"
     out.write_text(report(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version))
     say(f"wrote {out}")

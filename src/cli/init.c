@@ -43,7 +43,7 @@ int fa_cli_init(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
     fa_ledger_options o = {.create = true, .memory_bytes = io->memory_bytes};
     fa_arena a = {0};
     fa_err e = {0};
-    fa_str secret;
+    fa_str secret = {0};
     int nrest, code;
     fa_rc rc;
 
@@ -85,7 +85,7 @@ int fa_cli_link(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
     char *rest[64];
     fa_arena a = {0};
     fa_err e = {0};
-    fa_str secret;
+    fa_str secret = {0};
     int nrest, code;
 
     (void)dir;

@@ -87,7 +87,7 @@ int fa_cli_rebuild(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, cha
 int fa_cli_backup(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                   fa_cmd_io *io)
 {
-    char *file;
+    char *file = NULL;
     const char *path;
     fa_progress p;
     fa_bar *bar;
@@ -119,7 +119,7 @@ int fa_cli_backup(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char
 int fa_cli_restore(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                    fa_cmd_io *io)
 {
-    char *file;
+    char *file = NULL;
     const char *path, *to;
     fa_progress p;
     fa_bar *bar;

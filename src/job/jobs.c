@@ -335,7 +335,7 @@ fa_rc fa_job_cancel(fa_jobs *j, fa_str id, fa_err *e)
 void fa_jobs_json(fa_jobs *j, fa_jw *w)
 {
     int64_t now = fa_mono_ms();
-    const job *order[MAX_JOBS];
+    const job *order[MAX_JOBS] = {0};
     size_t n = 0, at;
 
     pthread_mutex_lock(&j->lock);

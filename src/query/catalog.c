@@ -16,7 +16,7 @@
 
 static fa_rc put_sql(fa_arena *a, fa_buf *b, fa_str *out, fa_err *e)
 {
-    *out = b->failed ? (fa_str){0} : fa_arena_dup(a, fa_buf_view(b));
+    *out = fa_buf_dup(b, a);
     fa_buf_release(b);
     return out->p ? FA_OK : fa_oom(e);
 }

@@ -140,7 +140,7 @@ fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, in
                              .unit = FA_DAY,
                              .relative = true,
                              .name = FA_STR("last30Days")};
-    fa_err scratch;
+    fa_err scratch = {0};
 
     e = e ? e : &scratch;
     *out = (fa_plan){0};

@@ -124,7 +124,7 @@ static const spelling v2 = {"unixTimeMillisecondsStart",
 static fa_rc parse_public(const spelling *s, const json_t *j, const char *path, fa_range *out,
                           fa_err *e)
 {
-    int64_t start, end;
+    int64_t start = 0, end = 0;
     char msg[96];
 
     if (json_object_get(j, s->wrong_start) || json_object_get(j, s->wrong_end)) {
@@ -241,7 +241,7 @@ static bool resolve_name(fa_str s, int32_t today, fa_range *r)
 static fa_rc parse_own(const json_t *j, const char *path, int32_t today, fa_range *out, fa_err *e)
 {
     const json_t *name = json_object_get(j, "relativeRange");
-    int64_t start, end;
+    int64_t start = 0, end = 0;
 
     if (read_unit(j, path, &out->unit, e))
         return e->rc;

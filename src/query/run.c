@@ -510,7 +510,7 @@ static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_b
  */
 static fa_rc scan_cells(work *w)
 {
-    size_t per = SCAN_CELLS / (w->out->ngroup + 1), days = (size_t)(w->now.to - w->now.from + 1);
+    size_t per = SCAN_CELLS / (w->out->ngroup + 1), days = (size_t)(w->now.to - w->now.from) + 1;
     uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
     fa_arena part;
     fa_rc rc = FA_OK;
@@ -738,7 +738,7 @@ static fa_rc check_plan(const fa_plan *p, fa_err *e)
 fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
 {
     fa_rc rc = check_plan(p, e);
-    fa_err scratch;
+    fa_err scratch = {0};
     int32_t first, last;
     bool fresh = false;
 
