@@ -465,8 +465,9 @@ fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period
 /* ---- recovery ---- */
 
 typedef struct id_list {
-    int64_t id[4096];
-    size_t n;
+    fa_arena *a;
+    int64_t *id;
+    size_t n, cap;
 } id_list;
 
 static fa_rc add_id(void *user, const fa_batch *b, fa_err *e)
@@ -474,8 +475,17 @@ static fa_rc add_id(void *user, const fa_batch *b, fa_err *e)
     id_list *l = user;
 
     for (size_t r = 0; r < b->rows; r++) {
-        if (l->n == FA_COUNT(l->id))
-            return fa_fail(e, FA_EINTERNAL, "over %zu parts in the star", FA_COUNT(l->id));
+        if (l->n == l->cap) {
+            size_t cap = l->cap ? l->cap * 2 : 256;
+            int64_t *grown = fa_arena_array(l->a, cap, sizeof *grown);
+
+            if (!grown)
+                return fa_oom(e);
+            if (l->n)
+                memcpy(grown, l->id, l->n * sizeof *grown);
+            l->id = grown;
+            l->cap = cap;
+        }
         l->id[l->n++] = b->col[0].i64[r];
     }
     return FA_OK;
@@ -508,46 +518,40 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
     fa_rc rc;
     fa_arena a;
     fa_conn *c = NULL;
-    fa_part *live;
+    fa_part *live, *missing;
     size_t nlive, i = 0;
-    id_list *have = calloc(1, sizeof *have);
+    id_list have = {.a = &a};
 
     fa_arena_init(&a, 64 << 20);
-    if (!have) {
-        rc = fa_oom(e);
-        goto done;
-    }
     if ((rc = fa_part_live(l->store, &a, l->account, &live, &nlive, e)) ||
         (rc = fa_conn_get(l->engine, &c, e)) ||
-        (rc =
-             fa_sql_query(c, FA_STR("SELECT part_id::BIGINT FROM part"), NULL, 0, add_id, have, e)))
+        (rc = fa_sql_query(c, FA_STR("SELECT part_id::BIGINT FROM part"), NULL, 0, add_id, &have,
+                           e)))
         goto done;
-    for (size_t k = 0; k < have->n; k++) {
+    for (size_t k = 0; k < have.n; k++) {
         bool is_live = false;
 
         for (size_t m = 0; m < nlive; m++)
-            is_live |= live[m].id == have->id[k];
+            is_live |= live[m].id == have.id[k];
         if (is_live)
             continue;
-        fa_log(FA_LOG_WARN, "ledger_drop", "part=%lld reason=not-live", (long long)have->id[k]);
+        fa_log(FA_LOG_WARN, "ledger_drop", "part=%lld reason=not-live", (long long)have.id[k]);
         if ((rc = fa_execf(c, e, "BEGIN")) ||
-            (rc = fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld",
-                           (long long)have->id[k])) ||
             (rc =
-                 fa_execf(c, e, "DELETE FROM part WHERE part_id = %lld", (long long)have->id[k])) ||
+                 fa_execf(c, e, "DELETE FROM daily WHERE part_id = %lld", (long long)have.id[k])) ||
+            (rc = fa_execf(c, e, "DELETE FROM part WHERE part_id = %lld", (long long)have.id[k])) ||
             (rc = fa_star_commit(l, c, e)))
             goto done;
     }
+    if (!(missing = fa_arena_array(&a, nlive + 1, sizeof *missing))) {
+        rc = fa_oom(e);
+        goto done;
+    }
     while (i < nlive) {
-        fa_part *missing = fa_arena_array(&a, nlive, sizeof *missing);
         size_t n = 0, k = i;
 
-        if (!missing) {
-            rc = fa_oom(e);
-            goto done;
-        }
         for (; k < nlive && live[k].load_id == live[i].load_id; k++)
-            if (!has_id(have->id, have->n, live[k].id))
+            if (!has_id(have.id, have.n, live[k].id))
                 missing[n++] = live[k];
         if (fa_cancelled(p)) {
             rc = fa_fail(e, FA_ECANCELLED, "cancelled");
@@ -559,7 +563,6 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
     }
 done:
     fa_conn_put(c);
-    free(have);
     fa_arena_release(&a);
     return rc;
 }
