@@ -111,111 +111,108 @@ static void test_refusals(void **state)
         const char *row, *text;
         fa_rc rc;
         const char *field, *words;
-    } t[] =
-        {
-            {"no id", "[{\"name\":\"T\"}]", FA_EINVAL, "[0].id", "missing"},
-            {"id", "[{\"id\":\"7\",\"name\":\"T\"}]", FA_EINVAL, "[0].id", "UUID"},
-            {"no name", "[{\"id\":\"" ID("01") "\"}]", FA_EINVAL, "[0].name", "missing"},
-            {"blank name", "[{\"id\":\"" ID("01") "\",\"name\":\"  \"}]", FA_EINVAL, "[0].name",
-             "1 to"},
-            {"kind", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"x\"}]", FA_EINVAL,
-             "[0].kind", "rules, dictionary"},
-            {"rules", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"rules\":{}}]", FA_EINVAL,
-             "[0].rules", "array"},
-            {"no to", "[" RULES(ID("01"), "T", "{\"filters\":{}}") "]", FA_EINVAL,
-             "[0].rules[0].to", "missing"},
-            {"empty to", "[" RULES(ID("01"), "T", RULE("\" \"", "{}")) "]", FA_EINVAL,
-             "[0].rules[0].to", "1 to"},
-            {"number to", "[" RULES(ID("01"), "T", RULE("5", "{}")) "]", FA_EINVAL,
-             "[0].rules[0].to", "text or a key"},
-            {"key without key",
-             "[" RULES(ID("01"), "T", RULE("{\"costCenter\":\"AWS\"}", "{}")) "]", FA_EINVAL,
-             "[0].rules[0].to.key", "missing"},
-            {"no filters", "[" RULES(ID("01"), "T", "{\"to\":\"a\"}") "]", FA_EINVAL,
-             "[0].rules[0].filters", "missing"},
-            {"filter list", "[" RULES(ID("01"), "T", RULE("\"a\"", "[]")) "]", FA_EINVAL,
-             "[0].rules[0].filters", "object"},
-            {"group", "[" RULES(ID("01"), "T", RULE("\"a\"", "{\"AND\":5}")) "]", FA_EINVAL,
-             "[0].rules[0].filters", "array in AND"},
-            {"frame",
-             "[" RULES(ID("01"), "T", "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"to\":5}}") "]",
-             FA_EINVAL, "[0].rules[0].timeframe.from", "missing"},
-            {"frame text",
-             "[" RULES(ID("01"), "T",
-                       "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"from\":\"5\"}}") "]",
-             FA_EINVAL, "[0].rules[0].timeframe.from", "milliseconds"},
-            {"frame back",
-             "[" RULES(ID("01"), "T",
-                       "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"from\":5,\"to\":5}}") "]",
-             FA_EDATA, "[0].rules[0].timeframe.to", "later"},
-            {"default", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"defaultValue\":\"\"}]",
-             FA_EINVAL, "[0].defaultValue", "1 to"},
-            {"reads none", "[" RULES(ID("01"), "T", RULE("\"a\"", READS(ID("99")))) "]", FA_EDATA,
-             "key", "does not exist"},
-            {"same id", "[" RULES(ID("01"), "A", "") "," RULES(ID("01"), "B", "") "]", FA_EDATA,
-             "id", "same id"},
-            {"percent",
-             MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
-                   "\"value\":60},{\"key\":\"B\",\"value\":40.1}]}}"),
-             FA_EDATA, "[0].allocations[0].data.tags", "100.1 %"},
-            {"percent later",
-             MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
-                   "\"value\":60},{\"key\":\"B\",\"value\":41,\"from\":\"2026-07-01\"}]}}"),
-             FA_EDATA, "[0].allocations[0].data.tags", "101 %"},
-            {"percent less than 0",
-             MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
-                   "\"value\":-1}]}}"),
-             FA_EINVAL, "[0].allocations[0].data.tags[0].value", "0 to 100"},
-            {"target twice",
-             MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
-                   "\"value\":6},{\"key\":\"A\",\"value\":4}]}}"),
-             FA_EDATA, "[0].allocations[0].data.tags", "twice"},
-            {"to itself",
-             MOVES("{\"name\":\"S\",\"type\":\"even\",\"data\":{\"targets\":[\"A\",\"S\"]}}"),
-             FA_EDATA, "[0].allocations[0].data.targets[1]", "whose cost"},
-            {"back to a source",
-             MOVES("{\"name\":\"S\",\"type\":\"even\"},{\"name\":\"P\",\"type\":\"even\",\"data\":{"
-                   "\"targets\":[\"S\"]}}"),
-             FA_EDATA, "[0].allocations[1]", "P\" -> \"S"},
-            {"source twice",
-             MOVES("{\"name\":\"S\",\"type\":\"even\"},{\"name\":\"S\",\"type\":\"proportional\"}"),
-             FA_EDATA, "[0].allocations[1]", "one active"},
-            {"strategy", MOVES("{\"name\":\"S\",\"type\":\"odd\"}"), FA_EINVAL,
-             "[0].allocations[0].type", "even, proportional"},
-            {"metric",
-             MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\"}}"),
-             FA_EINVAL, "[0].allocations[0].data.metricName", "missing"},
-            {"join without key",
-             MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\","
-                   "\"metricName\":\"m\",\"joinField\":\"c\"}}"),
-             FA_EINVAL, "[0].allocations[0].data.joinKey", "missing"},
-            {"carry",
-             MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\","
-                   "\"metricName\":\"m\",\"carryDays\":1.5}}"),
-             FA_EINVAL, "[0].allocations[0].data.carryDays", "whole number"},
-            {"dictionary", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"dictionary\"}]",
-             FA_EINVAL, "[0].dictionary", "missing"},
-            {"dictionary rows",
-             "[{\"id\":\"" ID(
-                 "01") "\",\"name\":\"T\",\"kind\":\"dictionary\",\"dictionary\":{\"source\":{"
-                       "\"costCenter\":\"AWS\",\"key\":\"app\"},\"rows\":[[\"a\",\"x\",null,\"2026-"
-                       "06-30\"],[\"b\",\"y\"],[\"a\",\"z\",\"2026-06-30\",null]]}}]",
-             FA_EDATA, "dictionary.rows", "line 3"},
-            {"two parents",
-             "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"hierarchy\",\"hierarchy\":{"
-                                    "\"base\":{\"costCenter\":\"AWS\",\"key\":\"app\"},\"levels\":["
-                                    "{\"id\":\"" ID("02") "\",\"name\":\"D\"},{\"id\":\"" ID(
-                                        "03") "\",\"name\":\"V\"}],\"rows\":[[\"a\",\"P\",\"V1\"],["
-                                              "\"b\",\"P\",\"V2\"]]}}]",
-             FA_EDATA, "hierarchy.rows", "line 2"},
-            {"relation",
-             "[{\"id\":\"" ID(
-                 "01") "\",\"name\":\"T\",\"kind\":\"relational\",\"relation\":{\"kpiCenterId\":"
-                       "\"k\",\"metricName\":\"m\",\"scope\":{},\"outputs\":[]}}]",
-             FA_EINVAL, "[0].relation.outputs", "1 to 8"},
-            {"not a list", "{}", FA_EINVAL, "", "array"},
-            {"not an object", "[5]", FA_EINVAL, "[0].", "object"},
-        };
+    } t[] = {
+        {"no id", "[{\"name\":\"T\"}]", FA_EINVAL, "[0].id", "missing"},
+        {"id", "[{\"id\":\"7\",\"name\":\"T\"}]", FA_EINVAL, "[0].id", "UUID"},
+        {"no name", "[{\"id\":\"" ID("01") "\"}]", FA_EINVAL, "[0].name", "missing"},
+        {"blank name", "[{\"id\":\"" ID("01") "\",\"name\":\"  \"}]", FA_EINVAL, "[0].name",
+         "1 to"},
+        {"kind", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"x\"}]", FA_EINVAL, "[0].kind",
+         "rules, dictionary"},
+        {"rules", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"rules\":{}}]", FA_EINVAL, "[0].rules",
+         "array"},
+        {"no to", "[" RULES(ID("01"), "T", "{\"filters\":{}}") "]", FA_EINVAL, "[0].rules[0].to",
+         "missing"},
+        {"empty to", "[" RULES(ID("01"), "T", RULE("\" \"", "{}")) "]", FA_EINVAL,
+         "[0].rules[0].to", "1 to"},
+        {"number to", "[" RULES(ID("01"), "T", RULE("5", "{}")) "]", FA_EINVAL, "[0].rules[0].to",
+         "text or a key"},
+        {"key without key", "[" RULES(ID("01"), "T", RULE("{\"costCenter\":\"AWS\"}", "{}")) "]",
+         FA_EINVAL, "[0].rules[0].to.key", "missing"},
+        {"no filters", "[" RULES(ID("01"), "T", "{\"to\":\"a\"}") "]", FA_EINVAL,
+         "[0].rules[0].filters", "missing"},
+        {"filter list", "[" RULES(ID("01"), "T", RULE("\"a\"", "[]")) "]", FA_EINVAL,
+         "[0].rules[0].filters", "object"},
+        {"group", "[" RULES(ID("01"), "T", RULE("\"a\"", "{\"AND\":5}")) "]", FA_EINVAL,
+         "[0].rules[0].filters", "array in AND"},
+        {"frame",
+         "[" RULES(ID("01"), "T", "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"to\":5}}") "]",
+         FA_EINVAL, "[0].rules[0].timeframe.from", "missing"},
+        {"frame text",
+         "[" RULES(ID("01"), "T",
+                   "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"from\":\"5\"}}") "]",
+         FA_EINVAL, "[0].rules[0].timeframe.from", "milliseconds"},
+        {"frame back",
+         "[" RULES(ID("01"), "T",
+                   "{\"to\":\"a\",\"filters\":{},\"timeframe\":{\"from\":5,\"to\":5}}") "]",
+         FA_EDATA, "[0].rules[0].timeframe.to", "later"},
+        {"default", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"defaultValue\":\"\"}]", FA_EINVAL,
+         "[0].defaultValue", "1 to"},
+        {"reads none", "[" RULES(ID("01"), "T", RULE("\"a\"", READS(ID("99")))) "]", FA_EDATA,
+         "key", "does not exist"},
+        {"same id", "[" RULES(ID("01"), "A", "") "," RULES(ID("01"), "B", "") "]", FA_EDATA, "id",
+         "same id"},
+        {"percent",
+         MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
+               "\"value\":60},{\"key\":\"B\",\"value\":40.1}]}}"),
+         FA_EDATA, "[0].allocations[0].data.tags", "100.1 %"},
+        {"percent later",
+         MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
+               "\"value\":60},{\"key\":\"B\",\"value\":41,\"from\":\"2026-07-01\"}]}}"),
+         FA_EDATA, "[0].allocations[0].data.tags", "101 %"},
+        {"percent less than 0",
+         MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
+               "\"value\":-1}]}}"),
+         FA_EINVAL, "[0].allocations[0].data.tags[0].value", "0 to 100"},
+        {"target twice",
+         MOVES("{\"name\":\"S\",\"type\":\"fixed\",\"data\":{\"tags\":[{\"key\":\"A\","
+               "\"value\":6},{\"key\":\"A\",\"value\":4}]}}"),
+         FA_EDATA, "[0].allocations[0].data.tags", "twice"},
+        {"to itself",
+         MOVES("{\"name\":\"S\",\"type\":\"even\",\"data\":{\"targets\":[\"A\",\"S\"]}}"), FA_EDATA,
+         "[0].allocations[0].data.targets[1]", "whose cost"},
+        {"back to a source",
+         MOVES("{\"name\":\"S\",\"type\":\"even\"},{\"name\":\"P\",\"type\":\"even\",\"data\":{"
+               "\"targets\":[\"S\"]}}"),
+         FA_EDATA, "[0].allocations[1]", "P\" -> \"S"},
+        {"source twice",
+         MOVES("{\"name\":\"S\",\"type\":\"even\"},{\"name\":\"S\",\"type\":\"proportional\"}"),
+         FA_EDATA, "[0].allocations[1]", "one active"},
+        {"strategy", MOVES("{\"name\":\"S\",\"type\":\"odd\"}"), FA_EINVAL,
+         "[0].allocations[0].type", "even, proportional"},
+        {"metric", MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\"}}"),
+         FA_EINVAL, "[0].allocations[0].data.metricName", "missing"},
+        {"join without key",
+         MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\","
+               "\"metricName\":\"m\",\"joinField\":\"c\"}}"),
+         FA_EINVAL, "[0].allocations[0].data.joinKey", "missing"},
+        {"carry",
+         MOVES("{\"name\":\"S\",\"type\":\"metric\",\"data\":{\"kpiCenterId\":\"k\","
+               "\"metricName\":\"m\",\"carryDays\":1.5}}"),
+         FA_EINVAL, "[0].allocations[0].data.carryDays", "whole number"},
+        {"dictionary", "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"dictionary\"}]",
+         FA_EINVAL, "[0].dictionary", "missing"},
+        {"dictionary rows",
+         "[{\"id\":\"" ID(
+             "01") "\",\"name\":\"T\",\"kind\":\"dictionary\",\"dictionary\":{\"source\":{"
+                   "\"costCenter\":\"AWS\",\"key\":\"app\"},\"rows\":[[\"a\",\"x\",null,\"2026-"
+                   "06-30\"],[\"b\",\"y\"],[\"a\",\"z\",\"2026-06-30\",null]]}}]",
+         FA_EDATA, "dictionary.rows", "line 3"},
+        {"two parents",
+         "[{\"id\":\"" ID("01") "\",\"name\":\"T\",\"kind\":\"hierarchy\",\"hierarchy\":{"
+                                "\"base\":{\"costCenter\":\"AWS\",\"key\":\"app\"},\"levels\":["
+                                "{\"id\":\"" ID("02") "\",\"name\":\"D\"},{\"id\":\"" ID(
+                                    "03") "\",\"name\":\"V\"}],\"rows\":[[\"a\",\"P\",\"V1\"],["
+                                          "\"b\",\"P\",\"V2\"]]}}]",
+         FA_EDATA, "hierarchy.rows", "line 2"},
+        {"relation",
+         "[{\"id\":\"" ID(
+             "01") "\",\"name\":\"T\",\"kind\":\"relational\",\"relation\":{\"kpiCenterId\":"
+                   "\"k\",\"metricName\":\"m\",\"scope\":{},\"outputs\":[]}}]",
+         FA_EINVAL, "[0].relation.outputs", "1 to 8"},
+        {"not a list", "{}", FA_EINVAL, "", "array"},
+        {"not an object", "[5]", FA_EINVAL, "[0].", "object"},
+    };
 
     (void)state;
     for (size_t i = 0; i < FA_COUNT(t); i++)
@@ -404,19 +401,18 @@ static void test_dictionary(void **state)
 
 static void test_hierarchy(void **state)
 {
-    fa_tag_set *s =
-        parse("[{\"id\":\"" ID("01") "\",\"name\":\"Org\",\"kind\":\"hierarchy\",\"hierarchy\":{"
-                                     "\"base\":{\"costCenter\":\"virtualTag\",\"key\":\"" ID(
-                                         "09") "\"},"
-                                               "\"levels\":[{\"id\":\"" ID(
-                                                   "02") "\",\"name\":\"Department\"},{\"id\":"
-                                                         "\"" ID("03") "\",\"name\":\"VP\"}],"
-                                                                       "\"rows\":[[\"A\","
-                                                                       "\"Payments\",\"VP1\"],["
-                                                                       "\"C\",\"Payments\",\"VP1\"]"
-                                                                       ",[\"B\",\"\",\"\"]]}}"
-                                                                       "," RULES(ID("09"), "Squad",
-                                                                                 "") "]");
+    fa_tag_set *s = parse("[{\"id\":\"" ID(
+        "01") "\",\"name\":\"Org\",\"kind\":\"hierarchy\",\"hierarchy\":{"
+              "\"base\":{\"costCenter\":\"virtualTag\",\"key\":\"" ID(
+                  "09") "\"},"
+                        "\"levels\":[{\"id\":\"" ID(
+                            "02") "\",\"name\":\"Department\"},{\"id\":"
+                                  "\"" ID("03") "\",\"name\":\"VP\"}],"
+                                                "\"rows\":[[\"A\","
+                                                "\"Payments\",\"VP1\"],["
+                                                "\"C\",\"Payments\",\"VP1\"]"
+                                                ",[\"B\",\"\",\"\"]]}}"
+                                                "," RULES(ID("09"), "Squad", "") "]");
     const fa_tag *t;
     size_t n;
 
