@@ -134,7 +134,7 @@ static fa_rc list_by_cost(fa_arena *a, const fa_values *g, fa_str search, fa_str
             continue;
         v[count] = (fa_value){.value = g->text[i], .has_cost = true};
         if (fa_map_get(costs->at, g->text[i], &at))
-            v[count].cost_e18 = costs->answer.group[at].total_e10[0] * FA_E8;
+            v[count].cost_e18 = costs->answer.group[at].sum_e18[0]; /* nothing has to add up here */
         count++;
     }
     if (count)
