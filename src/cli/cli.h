@@ -46,6 +46,7 @@ FA_CLI_RUN(demo);
 FA_CLI_RUN(serve);
 FA_CLI_RUN(routes);
 FA_CLI_RUN(vault);
+FA_CLI_RUN(validate);
 bool fa_cli_demo_alone(int argc, char **argv);
 bool fa_cli_vault_alone(int argc, char **argv);
 
