@@ -67,7 +67,7 @@ typedef struct fa_tag {
     const fa_allocation *alloc;    size_t nalloc;
     /* dictionary (and each level of a mapping hierarchy, whose source is the level before it) */
     fa_tag_key  source; bool ignore_case;
-    const fa_dictionary_row *row;  size_t nrow;   /* by source, then from */
+    const fa_dictionary_row *row;  size_t nrow;   /* by source (ASCII case folded when ignore_case), then from */
     /* relational: the outputs of one relation share `relation`; output i reads component i of the tuple */
     fa_str      relation; size_t component;
     const json_t *scope;           /* which lines are split */
@@ -90,7 +90,8 @@ FA_MUST_CHECK fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e);
 /* A set of documents (JSON array, the stored form: doc/page-api.md "Virtual tags"): for drafts and tests.
  * FA_EINVAL a document's shape (field path); FA_EDATA a cycle (the message prints it), a missing tag. */
 FA_MUST_CHECK fa_rc fa_tag_set_parse(const json_t *documents, fa_tag_set **out, fa_err *e);
-/* `base` with one document put in (by id), for previews. */
+/* `base` with one document put in (by id), for previews. Rows kept apart stay with their document, unless it brings
+ * its own: dictionary.rows [[source,target,from|null,to|null],..], hierarchy.rows [[base,level1,..,from|null,to|null],..] */
 FA_MUST_CHECK fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e);
 
 /* ---- splitting (inform.md 0.6) ---- */
@@ -108,6 +109,8 @@ typedef struct fa_telemetry {
 } fa_telemetry;
 /* FA_ENOTFOUND. In the arena. */
 FA_MUST_CHECK fa_rc fa_telemetry_get(fa_ledger *l, fa_arena *a, fa_str id, fa_telemetry *out, fa_err *e);
+/* To be called after every change of a telemetry or its points: what is computed from it then has a new hash. */
+void fa_telemetry_touch(void);
 typedef struct fa_point {
     int32_t day;
     const fa_str *value; /* 1 + nadditional texts: field first */
