@@ -167,10 +167,8 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, const char *segments,
                         fa_err *e)
 {
-    fa_engine_options o = {.path = path,
-                           .temp_dir = temp,
-                           .segments = segments,
-                           .threads = l->threads};
+    fa_engine_options o = {
+        .path = path, .temp_dir = temp, .segments = segments, .threads = l->threads};
     fa_conn *c = NULL;
     fa_rc rc;
 
