@@ -106,8 +106,10 @@ static fa_rc add_cut(fa_days *c, int32_t day, fa_err *e)
 static fa_rc cut_by_key(fa_days *c, const fa_key *k, int32_t from, int32_t to, fa_err *e)
 {
     size_t n;
-    const int32_t *cut = fa_key_cuts(k, &n);
+    const int32_t *cut;
 
+    if (fa_key_cuts(k, &cut, &n, e))
+        return e->rc;
     for (size_t i = 0; i < n; i++)
         if (cut[i] > from && cut[i] <= to && add_cut(c, cut[i], e))
             return e->rc;

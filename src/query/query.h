@@ -12,6 +12,7 @@
 #define FA_QUERY_H
 
 #include "base/base.h"
+#include "allocate/allocate.h"
 #include "ledger/ledger.h"
 #include <jansson.h>
 
@@ -39,12 +40,16 @@ typedef struct fa_key {
     fa_str      path;        /* "AWS/Usage Type", "AWS/Tags/environment" */
     fa_key_type type;
     fa_str      expr;        /* SQL over `line` that gives the value or NULL; built from the key table only */
+    struct fa_virtual *tag;  /* FA_K_VIRTUAL: the tag, and no expr; lives as long as the catalog */
 } fa_key;
 
 typedef enum { FA_API_V1, FA_API_V2, FA_API_INTERNAL, FA_API_CLI } fa_api; /* which spelling comes in */
 
 typedef struct fa_catalog fa_catalog; /* all keys that have data now; immutable, reference counted */
-FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e); /* cached per generation */
+/* With the live virtual tags; cached per generation and set of tags. */
+FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e);
+/* The same bill with other virtual tags, for drafts and tests. Takes a reference of the set. */
+FA_MUST_CHECK fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e);
 void          fa_catalog_put(fa_catalog *c);
 const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n);
 /* Resolves by the rules of 5.4. type: V2 or internal name, may be empty. FA_EINVAL unknown key or cost
