@@ -457,7 +457,6 @@ done:
     return rc;
 }
 
-__attribute__((weak)) fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e){json_t *j=json_array();(void)l;fa_rc rc=fa_tag_set_parse(j,out,e);json_decref(j);return rc;} /* WEAKTMP */
 /* ---- one per generation, and one with the live virtual tags ----
  * The latest ones, shared by whoever asks; under their lock. */
 static pthread_mutex_t latest_lock = PTHREAD_MUTEX_INITIALIZER;

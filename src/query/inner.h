@@ -134,7 +134,6 @@ typedef struct fa_virtual {
 void fa_virtual_init(fa_virtual *t, const fa_catalog *c, const fa_tag *tag);
 void fa_virtual_release(fa_virtual *t);
 FA_MUST_CHECK fa_rc fa_virtual_ready(fa_virtual *t, fa_err *e);
-#define FA_NO_RULE UINT32_MAX
 /* rule[line]: the first active rule that has it on the lens's day, or FA_NO_RULE. */
 FA_MUST_CHECK fa_rc fa_virtual_match(const fa_lens *v, fa_virtual *t, uint32_t *rule, fa_err *e);
 /* A key as a stored document spells it, old spellings too. What leads nowhere now is a key without values. */
@@ -202,7 +201,31 @@ static inline fa_str fa_groups_text(const fa_groups *g, uint32_t group, size_t i
     return fa_codes_text(g->col[i], g->tuple[(size_t)group * g->ntext + i]);
 }
 
+/* ---- refine.c: groups of lines split further ---- */
+/* The groups of one level: each is one of the level before and a code. */
+typedef struct fa_level {
+    uint32_t *parent, *code;
+    uint32_t n, cap;
+} fa_level;
+/* (group, code) to the group of the next level: a table where it is small, else hashed. */
+typedef struct fa_pairs {
+    uint32_t *table; /* [groups * codes], or slots of places + 1 */
+    uint64_t *key;   /* of each place; NULL: the table is direct */
+    size_t nslot;
+    uint64_t seed;
+    uint32_t cap, ncode;
+} fa_pairs;
+FA_MUST_CHECK bool fa_pairs_open(fa_pairs *o, uint32_t groups, uint32_t codes); /* close it either way */
+FA_MUST_CHECK bool fa_pair(fa_pairs *o, fa_level *l, uint32_t group, uint32_t code, uint32_t *out);
+void fa_pairs_close(fa_pairs *o);
+void fa_level_free(fa_level *l);
+/* line[] goes from `groups` groups to those of l, a fresh level, by code[line]; FA_NO_GROUP stays. */
+FA_MUST_CHECK fa_rc fa_refine(const uint32_t *code, uint32_t ncode, uint32_t nline, uint32_t *line, uint32_t groups,
+                              fa_level *l, fa_err *e);
+
 /* ---- compile.c ---- */
+/* line[] is 0 where the plan's filter and scope let the line through, else FA_NO_GROUP. */
+FA_MUST_CHECK fa_rc fa_select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_err *e);
 /* The days on which a plan's keys begin to say something else, and what they say. */
 typedef struct fa_days {
     int32_t *from;
