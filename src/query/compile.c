@@ -394,4 +394,5 @@ void fa_query_cache_free(void)
     fa_catalog_cache_free();
     fa_keep_free();
     fa_fold_free();
+    fa_tags_cache_free();
 }
