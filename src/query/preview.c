@@ -45,7 +45,7 @@ typedef struct work {
     fa_i128 total;
     int64_t currency; /* code; -1: no money yet */
     fa_codes *currencies;
-    fa_tag_sample *sample;
+    fa_try_sample *sample;
     size_t nsample;
     fa_err *e;
 } work;
@@ -251,7 +251,7 @@ static fa_rc add_class(work *w, const slice *s, const fa_cell *cell)
 /* ---- samples: some lines of each rule, with their costs in the newest slice ---- */
 
 typedef struct looks {
-    fa_tag_sample *s;
+    fa_try_sample *s;
     uint32_t *line;
     size_t n;
 } looks;
@@ -285,7 +285,7 @@ static fa_rc choose_lines(work *w, const slice *s, const uint32_t *line, looks *
         rules += !taken[r]++;
         group[i] = (uint32_t)o->n;
         o->line[o->n] = i;
-        o->s[o->n++] = (fa_tag_sample){
+        o->s[o->n++] = (fa_try_sample){
             .rule = r + 1 == nrule ? FA_NO_RULE : r,
             .value = fa_arena_dup(w->a, fa_codes_text(s->draft, s->draft->code[i]))};
     }
@@ -299,7 +299,7 @@ static fa_rc choose_lines(work *w, const slice *s, const uint32_t *line, looks *
 
 static int by_sample(const void *x, const void *y)
 {
-    const fa_tag_sample *p = x, *q = y;
+    const fa_try_sample *p = x, *q = y;
 
     if (p->rule != q->rule)
         return p->rule < q->rule ? -1 : 1;
@@ -428,7 +428,7 @@ static void close_work(work *w)
 
 static int by_cost(const void *x, const void *y)
 {
-    const fa_tag_value *p = x, *q = y;
+    const fa_try_value *p = x, *q = y;
 
     if (p->cost_e10 != q->cost_e10)
         return p->cost_e10 > q->cost_e10 ? -1 : 1;
@@ -448,7 +448,7 @@ static fa_rc round_sums(work *w, const sums *s, bool live, fa_i128 **out)
     return fa_round_parts(&w->tmp, x, s->n, fa_dec_round(w->total, 10), w->e);
 }
 
-static fa_rc put_values(work *w, fa_tag_preview *out)
+static fa_rc put_values(work *w, fa_try_preview *out)
 {
     fa_i128 *cost, *live = NULL;
 
@@ -459,11 +459,11 @@ static fa_rc put_values(work *w, fa_tag_preview *out)
     if (!out->value)
         return fa_oom(w->e);
     for (size_t i = 1; i < w->value.n; i++) { /* 0 is no value, which a tag never has */
-        fa_tag_value *v = &out->value[out->nvalue];
+        fa_try_value *v = &out->value[out->nvalue];
 
         if (!w->value.at[i].rows && !w->value.at[i].live)
             continue;
-        *v = (fa_tag_value){.value = fa_arena_dup(w->a, fa_codes_text(w->text, (uint32_t)i)),
+        *v = (fa_try_value){.value = fa_arena_dup(w->a, fa_codes_text(w->text, (uint32_t)i)),
                             .cost_e10 = cost[i],
                             .live_e10 = live ? live[i] : 0,
                             .rows = w->value.at[i].rows};
@@ -479,7 +479,7 @@ static fa_rc put_values(work *w, fa_tag_preview *out)
     return FA_OK;
 }
 
-static fa_rc put_uses(work *w, fa_tag_preview *out)
+static fa_rc put_uses(work *w, fa_try_preview *out)
 {
     size_t n = rules_of(w), cursor = 0, at;
     fa_i128 *cost;
@@ -492,7 +492,7 @@ static fa_rc put_uses(work *w, fa_tag_preview *out)
         return fa_oom(w->e);
     out->nuse = n;
     for (size_t i = 0; i < n; i++)
-        out->use[i] = (fa_tag_use){.matched_e10 = cost[i],
+        out->use[i] = (fa_try_use){.matched_e10 = cost[i],
                                    .shadowed_e10 = fa_dec_round(w->shadowed[i], 10),
                                    .rows = w->rule.at[i].rows,
                                    .is_dead = w->rule.at[i].rows == 0};
@@ -509,7 +509,7 @@ static fa_rc put_uses(work *w, fa_tag_preview *out)
 
 static int by_move(const void *x, const void *y)
 {
-    const fa_tag_move *p = x, *q = y;
+    const fa_try_move *p = x, *q = y;
     fa_i128 a = p->cost_e10 < 0 ? -p->cost_e10 : p->cost_e10,
             b = q->cost_e10 < 0 ? -q->cost_e10 : q->cost_e10;
     int c;
@@ -520,7 +520,7 @@ static int by_move(const void *x, const void *y)
     return c ? c : fa_str_cmp(p->to, q->to);
 }
 
-static fa_rc put_moves(work *w, fa_tag_preview *out)
+static fa_rc put_moves(work *w, fa_try_preview *out)
 {
     size_t cursor = 0, at;
     fa_str key;
@@ -529,11 +529,11 @@ static fa_rc put_moves(work *w, fa_tag_preview *out)
     if (!out->move)
         return fa_oom(w->e);
     while (fa_map_next(w->by_move, &cursor, &key, &at)) {
-        fa_tag_move *m = &out->move[out->nmove];
+        fa_try_move *m = &out->move[out->nmove];
         uint32_t pair[2];
 
         memcpy(pair, key.p, sizeof pair);
-        *m = (fa_tag_move){.from = fa_arena_dup(w->a, fa_codes_text(w->text, pair[0])),
+        *m = (fa_try_move){.from = fa_arena_dup(w->a, fa_codes_text(w->text, pair[0])),
                            .to = fa_arena_dup(w->a, fa_codes_text(w->text, pair[1])),
                            .cost_e10 = fa_dec_round(w->move.at[at].cost, 10)};
         if (!m->from.p || !m->to.p)
@@ -548,9 +548,9 @@ static fa_rc put_moves(work *w, fa_tag_preview *out)
     return FA_OK;
 }
 
-static fa_rc put_preview(work *w, fa_tag_preview *out)
+static fa_rc put_preview(work *w, fa_try_preview *out)
 {
-    *out = (fa_tag_preview){.range = w->p->range,
+    *out = (fa_try_preview){.range = w->p->range,
                             .has_live = w->live != NULL,
                             .total_e10 = fa_dec_round(w->total, 10),
                             .sample = w->sample,
@@ -613,7 +613,7 @@ static const fa_key *tag_key(const fa_catalog *c, fa_str id)
 }
 
 static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, fa_str id,
-                      fa_tag_preview *out)
+                      fa_try_preview *out)
 {
     w->live = tag_key(live, id);
     w->draft = tag_key(draft, id);
@@ -627,7 +627,7 @@ static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, 
 }
 
 fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
-                 fa_tag_preview *out, fa_err *e)
+                 fa_try_preview *out, fa_err *e)
 {
     json_t *d = complete(document);
     fa_catalog *live = NULL, *draft = NULL;
@@ -665,7 +665,7 @@ done:
 
 static int by_cause(const void *x, const void *y)
 {
-    const fa_tag_cause *p = x, *q = y;
+    const fa_try_cause *p = x, *q = y;
 
     if (p->cost_e10 != q->cost_e10)
         return p->cost_e10 > q->cost_e10 ? -1 : 1;
@@ -674,9 +674,9 @@ static int by_cause(const void *x, const void *y)
     return fa_str_cmp(p->value, q->value);
 }
 
-static fa_rc put_causes(work *w, fa_tag_cause **out, size_t *n)
+static fa_rc put_causes(work *w, fa_try_cause **out, size_t *n)
 {
-    fa_tag_cause *c = fa_arena_array(w->a, w->cause.n + 1, sizeof *c);
+    fa_try_cause *c = fa_arena_array(w->a, w->cause.n + 1, sizeof *c);
     size_t cursor = 0, at;
     fa_i128 *cost;
     fa_str key;
@@ -689,7 +689,7 @@ static fa_rc put_causes(work *w, fa_tag_cause **out, size_t *n)
         uint32_t pair[2];
 
         memcpy(pair, key.p, sizeof pair);
-        c[*n] = (fa_tag_cause){.rule = pair[0] == rules_of(w) ? FA_NO_RULE : pair[0],
+        c[*n] = (fa_try_cause){.rule = pair[0] == rules_of(w) ? FA_NO_RULE : pair[0],
                                .value = fa_arena_dup(w->a, fa_codes_text(w->text, pair[1])),
                                .cost_e10 = cost[at],
                                .rows = w->cause.at[at].rows};
@@ -704,7 +704,7 @@ static fa_rc put_causes(work *w, fa_tag_cause **out, size_t *n)
 }
 
 fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p,
-                     fa_tag_cause **out, size_t *n, fa_err *e)
+                     fa_try_cause **out, size_t *n, fa_err *e)
 {
     bool fresh = false;
     fa_rc rc = FA_OK;

@@ -172,39 +172,39 @@ void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r);
 FA_MUST_CHECK fa_rc fa_tag_check(const fa_catalog *c, fa_api api, const json_t *document, fa_err *e);
 
 #define FA_NO_RULE UINT32_MAX
-typedef struct fa_tag_value { fa_str value; fa_i128 cost_e10, live_e10; int64_t rows; } fa_tag_value;
-typedef struct fa_tag_use { /* of one rule */
+typedef struct fa_try_value { fa_str value; fa_i128 cost_e10, live_e10; int64_t rows; } fa_try_value;
+typedef struct fa_try_use { /* of one rule */
     fa_i128 matched_e10;  /* what it labels */
     fa_i128 shadowed_e10; /* what it would label if an earlier rule had not */
     int64_t rows;         /* bill rows it labels */
     size_t  nvalue;       /* values it gives */
     bool    is_dead;      /* labels no row of the range */
-} fa_tag_use;
-typedef struct fa_tag_move { fa_str from, to; fa_i128 cost_e10; } fa_tag_move;
-typedef struct fa_tag_sample { /* a line */
+} fa_try_use;
+typedef struct fa_try_move { fa_str from, to; fa_i128 cost_e10; } fa_try_move;
+typedef struct fa_try_sample { /* a line */
     uint32_t rule; /* FA_NO_RULE: the default */
     fa_str   value, cost_center, account, service, region, resource;
     fa_i128  cost_e10;
-} fa_tag_sample;
-typedef struct fa_tag_preview {
+} fa_try_sample;
+typedef struct fa_try_preview {
     fa_range       range;
     fa_str         currency;
     fa_i128        total_e10, unmatched_e10;
     bool           has_live;  /* a live version to compare with */
-    fa_tag_value  *value;  size_t nvalue, nvalue_all; /* by cost; live_e10: under the live version. A value that only
+    fa_try_value  *value;  size_t nvalue, nvalue_all; /* by cost; live_e10: under the live version. A value that only
                                                          the live version gives has no rows */
-    fa_tag_use    *use;    size_t nuse;               /* in order of the rules */
-    fa_tag_move   *move;   size_t nmove, nmove_all;   /* cost that has another value than in the live version */
-    fa_tag_sample *sample; size_t nsample;
-} fa_tag_preview;
+    fa_try_use    *use;    size_t nuse;               /* in order of the rules */
+    fa_try_move   *move;   size_t nmove, nmove_all;   /* cost that has another value than in the live version */
+    fa_try_sample *sample; size_t nsample;
+} fa_try_preview;
 /* What a draft would say of the plan's range (its filter and scope hold, measure[0] counts). Changes nothing. A document
  * without id or name is a new tag. `key`: which key of a hierarchy or a relation; empty: its first. */
 FA_MUST_CHECK fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
-                               fa_tag_preview *out, fa_err *e);
+                               fa_try_preview *out, fa_err *e);
 
-typedef struct fa_tag_cause { uint32_t rule; fa_str value; fa_i128 cost_e10; int64_t rows; } fa_tag_cause;
+typedef struct fa_try_cause { uint32_t rule; fa_str value; fa_i128 cost_e10; int64_t rows; } fa_try_cause;
 /* Which rules of a tag labelled what the plan selects, by cost. */
-FA_MUST_CHECK fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p, fa_tag_cause **out,
+FA_MUST_CHECK fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p, fa_try_cause **out,
                                    size_t *n, fa_err *e);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
