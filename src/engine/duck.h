@@ -25,7 +25,6 @@ struct fa_engine {
     unsigned npool, threads;
     /* segments.c */
     char *segments; /* the folder; NULL: none */
-    size_t scan_bytes, scan_used; /* of kernel.c's sums; used: under lock */
     pthread_cond_t scan_done;
     struct fa_seg_set *set;       /* under lock; NULL: to be looked up */
     uint64_t set_epoch;           /* grows with fa_engine_changed and each segment made */

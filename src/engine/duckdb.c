@@ -118,7 +118,7 @@ static fa_rc make_config(const fa_engine_options *o, duckdb_config cfg, fa_err *
 {
     char text[64];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t memory = o->memory_bytes ? o->memory_bytes : (size_t)2 << 30;
+    size_t memory = o->memory_bytes ? o->memory_bytes : fa_memory_share(FA_MEM_ENGINE);
     static const char *const fixed[][2] = {
         {"autoinstall_known_extensions", "false"},
         {"autoload_known_extensions", "false"},
@@ -179,8 +179,6 @@ fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e)
     pthread_mutex_init(&g->set_opening, NULL);
     pthread_mutex_init(&g->making, NULL);
     g->threads = o->threads ? o->threads : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    g->scan_bytes =
-        o->scan_bytes ? o->scan_bytes : (o->memory_bytes ? o->memory_bytes : (size_t)2 << 30) / 8;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&g->wake, &attr);
@@ -257,6 +255,19 @@ void fa_engine_close(fa_engine *g)
     free(g->segments);
     pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+fa_rc fa_engine_memory(fa_engine *g, size_t bytes, fa_err *e)
+{
+    fa_conn *c = NULL;
+    char sql[64];
+    fa_rc rc = fa_conn_get(g, &c, e);
+
+    snprintf(sql, sizeof sql, "SET GLOBAL memory_limit = '%zuB'", bytes);
+    if (!rc)
+        rc = fa_sql_exec(c, fa_str_of(sql), NULL, 0, NULL, e);
+    fa_conn_put(c);
+    return rc;
 }
 
 fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e)
