@@ -54,7 +54,8 @@ const fa_cmd fa_cmds[] = {
      .run = fa_cli_link},
     {.name = "serve",
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
-              " [--per-key N] [--query-timeout SECONDS]",
+              " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
+              " [--ca-file FILE]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,

@@ -67,7 +67,7 @@ typedef struct fa_tag {
     const fa_allocation *alloc;    size_t nalloc;
     /* dictionary (and each level of a mapping hierarchy, whose source is the level before it) */
     fa_tag_key  source; bool ignore_case;
-    const fa_dictionary_row *row;  size_t nrow;   /* by source, then from */
+    const fa_dictionary_row *row;  size_t nrow;   /* by source (ASCII case folded when ignore_case), then from */
     /* relational: the outputs of one relation share `relation`; output i reads component i of the tuple */
     fa_str      relation; size_t component;
     const json_t *scope;           /* which lines are split */
@@ -90,7 +90,8 @@ FA_MUST_CHECK fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e);
 /* A set of documents (JSON array, the stored form: doc/page-api.md "Virtual tags"): for drafts and tests.
  * FA_EINVAL a document's shape (field path); FA_EDATA a cycle (the message prints it), a missing tag. */
 FA_MUST_CHECK fa_rc fa_tag_set_parse(const json_t *documents, fa_tag_set **out, fa_err *e);
-/* `base` with one document put in (by id), for previews. */
+/* `base` with one document put in (by id), for previews. Rows kept apart stay with their document, unless it brings
+ * its own: dictionary.rows [[source,target,from|null,to|null],..], hierarchy.rows [[base,level1,..,from|null,to|null],..] */
 FA_MUST_CHECK fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e);
 
 /* ---- splitting (inform.md 0.6) ---- */
@@ -125,6 +126,8 @@ FA_MUST_CHECK fa_rc fa_telemetry_json(fa_ledger *l, fa_arena *a, const fa_teleme
 /* The shape of the internal API (api.md 9.6). */
 void fa_telemetry_kpi_json(const fa_telemetry *t, fa_jw *w);
 
+/* To be called after every change of a telemetry or its points: what is computed from it then has a new hash. */
+void fa_telemetry_touch(void);
 typedef struct fa_point {
     int32_t day;
     const fa_str *value; /* 1 + nadditional texts: field first */
@@ -133,9 +136,6 @@ typedef struct fa_point {
 /* Points of one metric in [from,to] by day, then texts. Not for megabill-ratio: query/ computes those. */
 FA_MUST_CHECK fa_rc fa_telemetry_points(fa_ledger *l, fa_arena *a, fa_str id, fa_str metric, int32_t from, int32_t to,
                                         fa_point **out, size_t *n, fa_err *e);
-/* Grows whenever points of any telemetry or a definition changes in this process. */
-uint64_t fa_telemetry_epoch(void);
-
 /* What came of one file, push or refresh. */
 #define FA_INTAKE_WORDS 100 /* rejects and warnings kept; the counts go on */
 typedef struct fa_intake {

@@ -113,8 +113,9 @@ static fa_rc adopt_header(fa_incoming *in, fa_telemetry *t, const fa_csv *c, siz
             list[n++] = fa_arena_dup(in->a, s);
     }
     if (n > FA_TELEMETRY_FIELDS_MAX)
-        return fa_fail(in->e, FA_EDATA, "the header has %zu columns beside date and metric: %d at most",
-                       n, FA_TELEMETRY_FIELDS_MAX);
+        return fa_fail(in->e, FA_EDATA,
+                       "the header has %zu columns beside date and metric: %d at most", n,
+                       FA_TELEMETRY_FIELDS_MAX);
     if (n) {
         t->field = list[0];
         t->additional = list + 1;
@@ -222,10 +223,11 @@ static fa_rc is_known(fa_incoming *in, fa_str file, fa_str hash, bool *known)
         *in->e = none;
         return rc;
     }
-    in->out->unchanged = true;
-    if (!fa_str_eq(f.name, file))
-        return fa_incoming_warn(in, "the content is that of \"%.*s\", which is in already: it is not "
-                                    "counted twice",
+    in->out->unchanged = fa_str_eq(f.name, file);
+    if (!in->out->unchanged)
+        return fa_incoming_warn(in,
+                                "the content is that of \"%.*s\", which is in already: it is not "
+                                "counted twice",
                                 FA_FMT(f.name));
     return FA_OK;
 }
@@ -245,8 +247,10 @@ fa_rc fa_telemetry_csv(fa_ledger *l, fa_arena *a, fa_str id, fa_str file, fa_str
     if (!fa_utf8_valid(text))
         return fa_fail(in.e, FA_EDATA, "the file is not UTF-8");
     content_hash(text, hash);
-    if (is_known(&in, file, fa_str_of(hash), &known) || known)
+    if (is_known(&in, file, fa_str_of(hash), &known) || (known && out->unchanged))
         return in.e->rc;
+    if (known) /* what this file brought before is replaced by nothing */
+        return fa_incoming_write(&in, file, FA_STR(""), INT32_MIN, INT32_MAX, false);
     if (take_rows(&in, &t, text))
         return in.e->rc;
     return fa_incoming_write(&in, file, fa_arena_dup(a, fa_str_of(hash)), INT32_MIN, INT32_MAX,
@@ -353,8 +357,7 @@ static fa_rc push_one(fa_incoming *in, const json_t *p, size_t at, fa_str metric
         return in->e->rc;
     }
     if (in->out->nreject) { /* a program can mend what it sends: all or nothing */
-        (void)fa_fail(in->e, FA_EDATA, "%s: %s", field,
-                      in->out->reject[0].p + strlen("line 0: "));
+        (void)fa_fail(in->e, FA_EDATA, "%s: %s", field, in->out->reject[0].p + strlen("line 0: "));
         return fa_at(in->e, field);
     }
     return FA_OK;
@@ -461,7 +464,8 @@ static fa_rc walk(dropped *d, int fd, const char *prefix, int depth)
             rc = add_name(d, prefix, entry->d_name);
         } else if (S_ISDIR(st.st_mode) && depth < DROP_DEPTH) {
             below = fa_arena_printf(d->a, "%s%s/", prefix, entry->d_name);
-            sub = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            sub =
+                openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             rc = !below ? fa_oom(d->e) : sub < 0 ? FA_OK : walk(d, sub, below, depth + 1);
             if (!below && sub >= 0)
                 close(sub);
@@ -489,7 +493,8 @@ static fa_rc take_file(dropped *d, const char *folder, fa_str name, fa_intake *o
     if (!rc)
         rc = fa_telemetry_csv(d->l, d->a, d->id, name, fa_buf_view(&text), out, d->e);
     fa_buf_release(&text);
-    if (rc == FA_EDATA || rc == FA_ENOTFOUND || rc == FA_ETOOBIG) { /* one bad file stops no other */
+    if (rc == FA_EDATA || rc == FA_ENOTFOUND ||
+        rc == FA_ETOOBIG) { /* one bad file stops no other */
         out->nreject = 0;
         out->rejected = out->rows;
         out->reject[out->nreject++] = fa_arena_dup(d->a, fa_str_of(d->e->msg));

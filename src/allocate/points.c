@@ -6,21 +6,8 @@
  */
 #include "allocate/points.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-static _Atomic uint64_t epoch = 1;
-
-uint64_t fa_telemetry_epoch(void)
-{
-    return atomic_load(&epoch);
-}
-
-void fa_telemetry_changed(void)
-{
-    atomic_fetch_add(&epoch, 1);
-}
 
 /* ---- words about what came ---- */
 
@@ -207,10 +194,11 @@ static fa_rc settle(fa_incoming *in)
         in->point[n++] = p;
     }
     in->n = n;
-    if (doubled && fa_incoming_warn(in,
-                                    "%zu rows repeat the day and fields of another, the first on %s: "
-                                    "they are added up",
-                                    doubled, first))
+    if (doubled &&
+        fa_incoming_warn(in,
+                         "%zu rows repeat the day and fields of another, the first on %s: "
+                         "they are added up",
+                         doubled, first))
         return in->e->rc;
     if (negative &&
         fa_incoming_warn(in, "%zu values are negative, the first on %s: they count as 0", negative,
@@ -308,7 +296,7 @@ static fa_rc mark_days(writing *w)
     fa_str id = in->t->id;
     int32_t last = INT32_MIN;
 
-    if (fa_telemetry_touch(w->s, w->account, id, fa_now_ms(), w->nday > 0, in->e))
+    if (fa_telemetry_received(w->s, w->account, id, fa_now_ms(), w->nday > 0, in->e))
         return in->e->rc;
     if (w->nday)
         qsort(w->day, w->nday, sizeof *w->day, by_day);
@@ -389,7 +377,7 @@ fa_rc fa_incoming_write(fa_incoming *in, fa_str file, fa_str hash, int32_t from,
     if (rc)
         fa_store_rollback(w.s);
     else if (w.nday)
-        fa_telemetry_changed();
+        fa_telemetry_touch();
     return rc;
 }
 

@@ -12,7 +12,6 @@ bool fa_date_format_known(fa_str format);
 bool fa_date_parse(fa_str format, fa_str s, int32_t *day);
 
 FA_MUST_CHECK fa_rc fa_telemetry_store(fa_ledger *l, fa_arena *a, fa_telemetry *t, fa_err *e); /* as it is */
-void fa_telemetry_changed(void); /* the epoch goes on */
 
 /* A batch of points for one file of a telemetry; all in the arena. */
 typedef struct fa_incoming {

@@ -301,7 +301,7 @@ fa_rc fa_telemetry_store(fa_ledger *l, fa_arena *a, fa_telemetry *t, fa_err *e)
     r.error = (fa_str){"", 0};
     rc = fa_telemetry_put(fa_ledger_store(l), fa_ledger_account(l), &r, e);
     if (!rc)
-        fa_telemetry_changed();
+        fa_telemetry_touch();
     return rc;
 }
 
@@ -384,10 +384,8 @@ fa_rc fa_telemetry_save(fa_ledger *l, fa_arena *a, fa_str id, const json_t *doc,
     char fresh[37];
 
     e = e ? e : &scratch;
-    *out = (fa_telemetry){.created_by = by,
-                          .created_ms = fa_now_ms(),
-                          .updated_ms = fa_now_ms(),
-                          .received_ms = -1};
+    *out = (fa_telemetry){
+        .created_by = by, .created_ms = fa_now_ms(), .updated_ms = fa_now_ms(), .received_ms = -1};
     if (id.n && fa_telemetry_get(l, a, id, &was, e))
         return e->rc;
     if (parse(a, doc, out, e))
@@ -455,7 +453,7 @@ fa_rc fa_telemetry_remove(fa_ledger *l, fa_arena *a, fa_str id, fa_err *e)
     } else {
         rc = fa_telemetry_delete(fa_ledger_store(l), fa_ledger_account(l), id, e);
         if (!rc)
-            fa_telemetry_changed();
+            fa_telemetry_touch();
     }
     fa_buf_release(&names);
     fa_tag_set_put(s);
@@ -530,8 +528,7 @@ static fa_rc put_files(fa_ledger *l, fa_arena *a, fa_str id, fa_jw *w, fa_err *e
 {
     fa_telemetry_file *f;
     size_t n;
-    fa_rc rc =
-        fa_telemetry_files(fa_ledger_store(l), a, fa_ledger_account(l), id, &f, &n, e);
+    fa_rc rc = fa_telemetry_files(fa_ledger_store(l), a, fa_ledger_account(l), id, &f, &n, e);
 
     if (rc)
         return rc;

@@ -194,7 +194,7 @@ FA_MUST_CHECK fa_rc fa_telemetry_rows(fa_store *s, fa_arena *a, fa_str account, 
 FA_MUST_CHECK fa_rc fa_telemetry_delete(fa_store *s, fa_str account, fa_str id, fa_err *e); /* and all that hangs on it */
 FA_MUST_CHECK fa_rc fa_telemetry_failed(fa_store *s, fa_str account, fa_str id, fa_str error, fa_err *e);
 /* Something came; `changed`: the version grows, and days marked with fa_telemetry_day_changed afterwards have it. */
-FA_MUST_CHECK fa_rc fa_telemetry_touch(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed, fa_err *e);
 FA_MUST_CHECK fa_rc fa_telemetry_day_changed(fa_store *s, fa_str account, fa_str id, int32_t day, fa_err *e);
 FA_MUST_CHECK fa_rc fa_telemetry_days_since(fa_store *s, fa_arena *a, fa_str account, fa_str id, int64_t version, int32_t **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_telemetry_span_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_span *out, fa_err *e);

@@ -133,7 +133,7 @@ fa_rc fa_telemetry_failed(fa_store *s, fa_str account, fa_str id, fa_str error, 
     return fa_db_run(s, table, ST_error, NULL, e, "ttt", account, id, error);
 }
 
-fa_rc fa_telemetry_touch(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed,
+fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed,
                          fa_err *e)
 {
     return fa_db_run(s, table, ST_touch, NULL, e, "ttii", account, id, received_ms,
