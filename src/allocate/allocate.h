@@ -153,8 +153,16 @@ FA_MUST_CHECK fa_rc fa_telemetry_csv(fa_ledger *l, fa_arena *a, fa_str id, fa_st
 /* {"metric"?, "points": [{"date","value","fields"?}]}: each point replaces the one of its metric, day and fields; a null
  * value takes it away. FA_EINVAL, FA_EDATA name the point: nothing changed. */
 FA_MUST_CHECK fa_rc fa_telemetry_push(fa_ledger *l, fa_arena *a, fa_str id, const json_t *body, fa_intake *out, fa_err *e);
-/* Takes in what is in DIR/drop/telemetry/<id>/ (files *.csv, also in folders of a day or below). out has one per file. */
-FA_MUST_CHECK fa_rc fa_telemetry_drop(fa_ledger *l, fa_arena *a, fa_str id, fa_intake **out, size_t *n, fa_err *e);
+/* Takes in what is in DIR/drop/telemetry/<id>/ and changed since then (files *.csv, also in folders of a day or below).
+ * out has one per file. */
+FA_MUST_CHECK fa_rc fa_telemetry_drop(fa_ledger *l, fa_arena *a, fa_str id, int64_t since_ms, fa_intake **out, size_t *n,
+                                      fa_err *e);
+/* Asks the server for complete days: those not known yet and the last three again. */
+typedef struct fa_net fa_net;
+FA_MUST_CHECK fa_rc fa_telemetry_prometheus(fa_ledger *l, fa_net *net, fa_arena *a, fa_str id, fa_intake *out, fa_err *e);
+/* Whatever brings new points of its type; nothing for a push and a ratio. What went wrong stays with it as its error. */
+FA_MUST_CHECK fa_rc fa_telemetry_refresh(fa_ledger *l, fa_net *net, fa_arena *a, fa_str id, fa_intake **out, size_t *n,
+                                         fa_err *e);
 void fa_intake_json(fa_jw *w, const fa_intake *v);
 
 #endif

@@ -417,6 +417,7 @@ typedef struct dropped {
     fa_str id;
     fa_str *name; /* below the folder, "2026/11/30.csv" */
     size_t n, cap;
+    int64_t since_ms;
     fa_err *e;
 } dropped;
 
@@ -439,6 +440,12 @@ static fa_rc add_name(dropped *d, const char *prefix, const char *name)
     return d->name[d->n++].p ? FA_OK : fa_oom(d->e);
 }
 
+/* The time of the last change of anything, a rename included. */
+static bool is_new(const struct stat *st, int64_t since_ms)
+{
+    return (int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000 >= since_ms;
+}
+
 /* Follows no links: the folder may be somebody else's to write. */
 static fa_rc walk(dropped *d, int fd, const char *prefix, int depth)
 {
@@ -459,7 +466,7 @@ static fa_rc walk(dropped *d, int fd, const char *prefix, int depth)
         if (entry->d_name[0] == '.' || !fa_utf8_valid(name) ||
             fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
-        if (S_ISREG(st.st_mode) && name.n > 4 &&
+        if (S_ISREG(st.st_mode) && name.n > 4 && is_new(&st, d->since_ms) &&
             fa_str_ieq((fa_str){name.p + name.n - 4, 4}, FA_STR(".csv"))) {
             rc = add_name(d, prefix, entry->d_name);
         } else if (S_ISDIR(st.st_mode) && depth < DROP_DEPTH) {
@@ -516,9 +523,10 @@ static fa_rc keep_error(dropped *d, const fa_intake *v, size_t n)
                                fa_str_of(text), d->e);
 }
 
-fa_rc fa_telemetry_drop(fa_ledger *l, fa_arena *a, fa_str id, fa_intake **out, size_t *n, fa_err *e)
+fa_rc fa_telemetry_drop(fa_ledger *l, fa_arena *a, fa_str id, int64_t since_ms, fa_intake **out,
+                        size_t *n, fa_err *e)
 {
-    dropped d = {.l = l, .a = a, .id = id, .e = e};
+    dropped d = {.l = l, .a = a, .id = id, .since_ms = since_ms, .e = e};
     fa_telemetry t;
     char folder[4096];
     int fd;

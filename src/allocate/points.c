@@ -102,10 +102,13 @@ fa_rc fa_incoming_add(fa_incoming *in, int64_t line, fa_str metric, int32_t day,
     fa_telemetry_point *p;
     fa_i128 v;
 
-    for (size_t i = 0; i <= in->t->nadditional; i++)
+    for (size_t i = 0; i <= in->t->nadditional; i++) {
+        fa_str field = i ? in->t->additional[i - 1] : in->t->field;
+
         if (!is_text(value[i]))
             return fa_incoming_reject(in, line, "the value of \"%.*s\" is no text of 1,000 bytes",
-                                      i ? FA_FMT(in->t->additional[i - 1]) : FA_FMT(in->t->field));
+                                      FA_FMT(field));
+    }
     amount = fa_str_trim(amount);
     if (!fa_dec_parse(amount, false, &v, NULL))
         return fa_incoming_reject(in, line, "\"%.*s\" is not a number",
