@@ -69,12 +69,4 @@ static inline duckdb_hugeint duck_huge(fa_i128 v)
     return (duckdb_hugeint){.lower = (uint64_t)v, .upper = (int64_t)(v >> 64)};
 }
 
-/* What fa_cell(pointer, day, line_id) looks up: see fa_scan. */
-#define FA_CELL_MAGIC 0x46434c4cu
-typedef struct fa_cell_map {
-    uint32_t magic;
-    const fa_scan *scan;
-} fa_cell_map;
-#define FA_CELL_NONE UINT64_MAX
-
 #endif

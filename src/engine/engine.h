@@ -166,4 +166,13 @@ typedef struct fa_cell {
 FA_MUST_CHECK fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
                                    size_t *n, fa_err *e);
 
+/* What SQL may ask of a scan's arrays: fa_cell(ID, day, line_id) gives bucket << 32 | group of a fact, FA_CELL_NONE
+ * where it is left out or its day is out of range. ID (UBIGINT) is the address of a map that outlives the statement. */
+#define FA_CELL_MAGIC 0x46434c4cu
+#define FA_CELL_NONE UINT64_MAX
+typedef struct fa_cell_map {
+    uint32_t magic;
+    const fa_scan *scan;
+} fa_cell_map;
+
 #endif
