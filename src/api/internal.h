@@ -41,6 +41,10 @@ FA_MUST_CHECK fa_rc in_int(const json_t *o, const char *field, int64_t least, in
 FA_MUST_CHECK fa_rc in_query_int(const fa_req *r, const char *name, int64_t least, int64_t most, int64_t absent,
                                  int64_t *out, fa_err *e);
 
+/* A secret object of the body as text (credentials.c); api_forget wipes it, its text and the body. */
+FA_MUST_CHECK fa_rc in_secret(fa_req *r, const char *field, bool required, fa_str *out, fa_err *e);
+void api_forget(fa_req *r, const char *field, fa_str text);
+
 /* ---- JSON out (input.c) ---- */
 void put_str(fa_jw *w, const char *key, fa_str v);
 void put_z(fa_jw *w, const char *key, const char *v);
@@ -74,5 +78,6 @@ fa_handler api_jobs, api_job_cancel, api_events;                                
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
 fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
+fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
 
 #endif

@@ -16,8 +16,8 @@
 #define FA_DB_NOUNS(X)                                                                             \
     X(account)                                                                                     \
     X(setting)                                                                                     \
-    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query) \
-    X(telemetry)
+    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)         \
+    X(credential) X(connection) X(job) X(telemetry)
 
 typedef enum {
 #define X(noun) FA_DB_NOUN_##noun,
