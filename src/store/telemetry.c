@@ -16,8 +16,8 @@
     X(error, "UPDATE telemetry SET error = ?3 WHERE account = ?1 AND id = ?2")                     \
     X(touch, "UPDATE telemetry SET received_ms = ?3, version = version + ?4, error = ''"           \
              " WHERE account = ?1 AND id = ?2")                                                    \
-    X(changed, "INSERT INTO telemetry_day (account, telemetry, day, version)"                      \
-               " SELECT ?1, ?2, ?3, version FROM telemetry WHERE account = ?1 AND id = ?2"         \
+    X(changed, "INSERT INTO telemetry_day (account, telemetry, day, version) VALUES (?1, ?2, ?3,"  \
+               " (SELECT version FROM telemetry WHERE account = ?1 AND id = ?2))"                  \
                " ON CONFLICT (account, telemetry, day) DO UPDATE SET version = excluded.version")  \
     X(days, "SELECT day FROM telemetry_day" OWN " AND version > ?3 ORDER BY day")                  \
     X(span, "SELECT coalesce(min(day), -2147483648), coalesce(max(day), -2147483648), count(*)"    \
@@ -133,8 +133,8 @@ fa_rc fa_telemetry_failed(fa_store *s, fa_str account, fa_str id, fa_str error, 
     return fa_db_run(s, table, ST_error, NULL, e, "ttt", account, id, error);
 }
 
-fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed,
-                         fa_err *e)
+fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms,
+                            bool changed, fa_err *e)
 {
     return fa_db_run(s, table, ST_touch, NULL, e, "ttii", account, id, received_ms,
                      (int64_t)changed);
