@@ -357,7 +357,7 @@ static fa_rc push_one(fa_incoming *in, const json_t *p, size_t at, fa_str metric
         return in->e->rc;
     }
     if (in->out->nreject) { /* a program can mend what it sends: all or nothing */
-        (void)fa_fail(in->e, FA_EDATA, "%s: %s", field, in->out->reject[0].p + strlen("line 0: "));
+        (void)fa_fail(in->e, FA_EDATA, "%s", in->out->reject[0].p + strlen("line 0: "));
         return fa_at(in->e, field);
     }
     return FA_OK;

@@ -56,7 +56,7 @@ const fa_route fa_routes[] = {
     {"GET", "/kpi-center-service/kpi-center", api_kpi_centers, FA_PERM_TELEMETRY_VIEW, INTERNAL, 0,
      0, 0, FA_ENV_V1, "200", "Telemetry centers"},
     {"POST", "/v1/telemetry/{id}/points", api_telemetry_push, FA_PERM_TELEMETRY_EDIT, V1, 0, 0,
-     16 * MIB, FA_ENV_V1, "200 400 404 409 413 422", "Pushes points of a telemetry"},
+     16 * MIB, FA_ENV_V1, "200 400 404 409 413", "Pushes points of a telemetry"},
     {"GET", "/account-service/account", api_account_list, FA_PERM_SELF, INTERNAL, 0, 0, 0,
      FA_ENV_V1, "200", "Accounts of the caller"},
     {"GET", "/account-service/account/{id}", api_account_get, FA_PERM_SELF, INTERNAL, 0, 0, 0,
