@@ -118,11 +118,11 @@ def test_pushed_points_replace_each_other():
     one = {"points": [{"date": "2026-11-01", "value": "1.50", "fields": {"team": "A"}},
                       {"date": "2026-11-01", "value": 2, "fields": {"team": "B"}},
                       {"date": "2026-11-02", "value": 0.1, "fields": {"team": "A"}}]}
-    r = key().post(server(), path, one).expect(200).json
+    r = key("admin").post(server(), path, one).expect(200).json
     equal((r["rows"], r["points"], r["changedDays"]), (3, 3, 2))
-    r = key().post(server(), path, one).expect(200).json
+    r = key("admin").post(server(), path, one).expect(200).json
     equal(r["changedDays"], 0)
-    key().post(server(), path, {"points": [{"date": "2026-11-01", "value": None, "fields": {"team": "B"}},
+    key("admin").post(server(), path, {"points": [{"date": "2026-11-01", "value": None, "fields": {"team": "B"}},
                                            {"date": "2026-11-01", "value": "7", "fields": {"team": "A"}}]}).expect(200)
     equal(points(t), [("2026-11-01", "A", "7"), ("2026-11-02", "A", "0.1")])
     for bad, status, field in (({"points": [{"date": "2026-02-30", "value": 1}]}, 400, "points[0].date"),
@@ -130,11 +130,11 @@ def test_pushed_points_replace_each_other():
                                ({"points": [{"date": "2026-02-03", "value": "x"}]}, 400, "points[0].value"),
                                ({"points": [{"date": "2026-02-03", "value": 1, "fields": {"nope": "x"}}]}, 400, "nope"),
                                ({"points": {}}, 400, "points"), ({"metric": "m", "points": []}, 400, "metric")):
-        j = key().post(server(), path, bad).expect(status).json
+        j = key("admin").post(server(), path, bad).expect(status).json
         check(field in json.dumps(j, default=str), bad, j)
     equal(len(points(t)), 2)
-    key("read-only").post(server(), path, one).expect(403)
-    key().post(server(), "/v1/telemetry/00000000-0000-4000-8000-000000000000/points", one).expect(404)
+    key().post(server(), path, one).expect(403)
+    key("admin").post(server(), "/v1/telemetry/00000000-0000-4000-8000-000000000000/points", one).expect(404)
     check("type" in upload(t, "a.csv", "date,team,n\n2026-01-01,A,1\n", status=422)["message"])
 
 
