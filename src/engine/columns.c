@@ -99,16 +99,16 @@ static fa_rc take_extent(void *user, const fa_batch *b, fa_err *e)
 }
 
 /* Month by month, so that DuckDB never holds the whole sorted result. */
-static fa_rc read_rows(fa_conn *con, fa_columns *c, const char *col, fa_err *e)
+static fa_rc read_rows(fa_conn *con, fa_columns *c, const fa_measure_info *m, fa_err *e)
 {
     char sql[400];
 
     for (int32_t day = c->first; day <= c->last; day += 31) {
         int n = snprintf(sql, sizeof sql,
-                         "SELECT day, line_id, n, %s, %s_rest FROM daily WHERE day BETWEEN DATE "
+                         "SELECT day, line_id, n, %s, %s FROM daily WHERE day BETWEEN DATE "
                          "'1970-01-01' + %d"
                          " AND DATE '1970-01-01' + %d ORDER BY day",
-                         col, col, day, day + 30);
+                         m->units, m->rest, day, day + 30);
 
         if (fa_sql_query(con, (fa_str){sql, (size_t)n}, NULL, 0, take_rows, c, e))
             return e->rc;
@@ -127,8 +127,8 @@ static fa_rc make_columns(fa_engine *g, fa_measure m, int64_t deadline, fa_colum
     char sql[300];
     int len =
         snprintf(sql, sizeof sql,
-                 "SELECT count(*), min(day), max(day), count(*) FILTER (%s_rest <> 0) FROM daily",
-                 fa_measures[m].col);
+                 "SELECT count(*), min(day), max(day), count(*) FILTER (%s <> 0) FROM daily",
+                 fa_measures[m].rest);
 
     *out = NULL;
     if ((rc = fa_conn_get(g, &con, e)))
@@ -162,7 +162,7 @@ static fa_rc make_columns(fa_engine *g, fa_measure m, int64_t deadline, fa_colum
         rc = fa_oom(e);
         goto done;
     }
-    if ((rc = read_rows(con, c, fa_measures[m].col, e)))
+    if ((rc = read_rows(con, c, &fa_measures[m], e)))
         goto done;
     if (c->n != n) {
         rc = fa_fail(e, FA_EINTERNAL, "the ledger gave %zu facts where it had %zu", c->n, n);

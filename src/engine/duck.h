@@ -39,6 +39,9 @@ struct fa_engine {
     unsigned columns_asked[FA_M__MONEY]; /* since they were dropped */
     uint64_t columns_epoch;              /* grows with fa_engine_changed */
     size_t columns_bytes, columns_limit;
+    /* scan.c: under lock; valid while alias_epoch is columns_epoch + 1 */
+    fa_measure alias[FA_M__COUNT];
+    uint64_t alias_epoch;
     pthread_mutex_t columns_making; /* one thread reads them from DuckDB, the others wait */
 };
 
@@ -47,6 +50,16 @@ FA_MUST_CHECK fa_rc fa_columns_scan(fa_engine *g, fa_arena *a, const fa_scan *q,
                                     size_t *n, bool *done, fa_err *e);
 void fa_columns_drop(fa_engine *g);
 
+typedef struct fa_function_row {
+    const char *name;
+    duckdb_scalar_function_t fn;
+    duckdb_type out;
+    duckdb_type arg[4];  /* ends with INVALID */
+    duckdb_type varargs; /* INVALID: none */
+    bool pure;           /* same arguments, same answer */
+} fa_function_row;
+extern const fa_function_row fa_lookup_functions[]; /* lookup.c */
+extern const size_t fa_nlookup_functions;
 /* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
 FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);
 /* Rows of one chunk of a vector are valid where the mask says; NULL mask: all. */

@@ -136,13 +136,37 @@ static fa_rc add_cells(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
+/* A measure of a bill row: its own column, or what a bill without one has in its place. */
+static void put_measure(fa_buf *b, fa_measure m)
+{
+    fa_buf_z(b, "coalesce(");
+    for (;; m = fa_measures[m].falls_to) {
+        fa_buf_fmt(b, "bill.%s", fa_measures[m].focus);
+        if (fa_measures[m].falls_to == m)
+            break;
+        fa_buf_z(b, ", ");
+    }
+    fa_buf_c(b, ')');
+}
+
+static fa_rc check_measures(const fa_plan *p, fa_err *e)
+{
+    for (size_t m = 0; m < p->nmeasure; m++)
+        if (!fa_measures[p->measure[m].type->measure].focus) {
+            (void)fa_fail(e, FA_EDATA, "%s is known per day, not per bill row",
+                          p->measure[m].type->name);
+            return fa_hint(e, "ask for its sum by day or longer");
+        }
+    return FA_OK;
+}
+
 static fa_rc put_sql(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k, fa_buf *b,
                      fa_err *e)
 {
     fa_str bill;
     size_t ntext = p->ndim + fa_plan_units(p) + 1;
 
-    if (fa_ledger_archive_sql(l, a, k->from, k->to, &bill, e))
+    if (check_measures(p, e) || fa_ledger_archive_sql(l, a, k->from, k->to, &bill, e))
         return e->rc;
     fa_buf_fmt(b, "SELECT bill.%s, count(*)::BIGINT", k->kind == FA_HOUR ? "hour" : "day");
     for (size_t i = 0; i < ntext; i++) {
@@ -154,10 +178,13 @@ static fa_rc put_sql(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_bucke
             fa_buf_z(b, ", fa_g.fa_c");
     }
     for (size_t m = 0; m < p->nmeasure; m++) {
-        const char *col = fa_measures[p->measure[m].type->measure].focus;
+        static const char *const of[] = {", sum(", ", min(", ", max(", ", count("};
 
-        fa_buf_fmt(b, ", sum(bill.%s), min(bill.%s), max(bill.%s), count(bill.%s)::BIGINT", col,
-                   col, col, col);
+        for (size_t i = 0; i < FA_COUNT(of); i++) {
+            fa_buf_z(b, of[i]);
+            put_measure(b, p->measure[m].type->measure);
+            fa_buf_z(b, i == 3 ? ")::BIGINT" : ")");
+        }
     }
     fa_buf_fmt(b, " FROM %.*s JOIN (SELECT line_id AS fa_id", FA_FMT(bill));
     (void)fa_put_texts(b, p);

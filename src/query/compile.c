@@ -22,7 +22,7 @@ size_t fa_plan_units(const fa_plan *p)
     for (size_t i = 0; i < p->nmeasure; i++)
         has[p->measure[i].type->measure] = true;
     for (int m = 0; m < FA_M__COUNT; m++)
-        n += has[m] && fa_measures[m].unit_col;
+        n += has[m] && fa_measures[m].unit;
     return n;
 }
 
@@ -48,8 +48,8 @@ size_t fa_put_texts(fa_buf *b, const fa_plan *p)
 
         for (size_t i = 0; i < p->nmeasure; i++)
             asked |= (int)p->measure[i].type->measure == m;
-        if (asked && fa_measures[m].unit_col)
-            fa_buf_fmt(b, ", %s AS fa_u%zu", fa_measures[m].unit_col, units++);
+        if (asked && fa_measures[m].unit)
+            fa_buf_fmt(b, ", %s AS fa_u%zu", fa_measures[m].unit, units++);
     }
     fa_buf_fmt(b, ", %s AS fa_c", measures_cost(p) ? "BillingCurrency" : "NULL::VARCHAR");
     return units;
