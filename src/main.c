@@ -30,7 +30,8 @@ const fa_cmd fa_cmds[] = {
      .alone = fa_cli_demo_alone,
      .run = fa_cli_demo},
     {.name = "load",
-     .usage = "load --data DIR --source NAME [--format F] [--mapping FILE | --set COLUMN=VALUE,...] [--skip-bad N] [--json] PATH...",
+     .usage = "load --data DIR --source NAME [--format F] [--mapping FILE | --set "
+              "COLUMN=VALUE,...] [--skip-bad N] [--json] PATH...",
      .doc = "loads bills (files, or folders of them) and prints their control totals",
      .needs_ledger = true,
      .run = fa_cli_load},

@@ -36,8 +36,10 @@ static const fa_out_row outs[] = {
     {"BillingCurrency", "!coalesce({currency}, {$currency})", false},
     {"BillingPeriodStart", "date_trunc('month', {start})", false},
     {"ChargeCategory",
-     "!CASE WHEN {type} ILIKE '%purchase%' OR {type} ILIKE '%fee%' THEN 'Purchase' WHEN {type} ILIKE 'tax' "
-     "THEN 'Tax' WHEN {type} ILIKE '%discount%' OR {type} ILIKE 'credit' THEN 'Credit' WHEN {type} ILIKE "
+     "!CASE WHEN {type} ILIKE '%purchase%' OR {type} ILIKE '%fee%' THEN 'Purchase' WHEN {type} "
+     "ILIKE 'tax' "
+     "THEN 'Tax' WHEN {type} ILIKE '%discount%' OR {type} ILIKE 'credit' THEN 'Credit' WHEN {type} "
+     "ILIKE "
      "'adjustment' THEN 'Adjustment' ELSE 'Usage' END",
      false},
     {"ChargeDescription", "{description}", false},
@@ -67,8 +69,8 @@ static const fa_out_row outs[] = {
 
 int fa_score_anycost(const fa_bill_file *f)
 {
-    static const char *const marks[] = {"lineitemtype", "timeusagestart", "costcost", "resourceservice",
-                                        "resourceid"};
+    static const char *const marks[] = {"lineitemtype", "timeusagestart", "costcost",
+                                        "resourceservice", "resourceid"};
     int score = 0;
 
     if (!fa_bill_has(f, "timeusagestart") || !fa_bill_has(f, "costcost"))

@@ -106,8 +106,8 @@ static const fa_in_row ins[] = {
     " WHEN " HAS_SP " AND {type} = 'SavingsPlanRecurringFee' THEN coalesce(fa_muldiv("             \
     "coalesce({sp_total}, " ZERO ") - coalesce({sp_used}, " ZERO "), " NET_UNBLENDED ", {un}), "   \
     "coalesce({sp_total}, " ZERO ") - coalesce({sp_used}, " ZERO "))"                              \
-    " WHEN " HAS_RI " AND {type} = 'DiscountedUsage' THEN coalesce({ri_net_eff}, {ri_eff}, "       \
-    NET_UNBLENDED ")"                                                                              \
+    " WHEN " HAS_RI                                                                                \
+    " AND {type} = 'DiscountedUsage' THEN coalesce({ri_net_eff}, {ri_eff}, " NET_UNBLENDED ")"     \
     " WHEN " HAS_RI " AND {type} = 'RIFee' THEN coalesce({ri_net_up}, {ri_un_up}, " ZERO           \
     ") + coalesce({ri_net_rec}, {ri_un_rec}, " ZERO ")"                                            \
     " WHEN " HAS_RI " AND {type} = 'Fee' AND {ri} IS NOT NULL THEN " ZERO " ELSE " NET_UNBLENDED   \
@@ -128,16 +128,19 @@ static const fa_out_row outs[] = {
     {"BillingPeriodEnd", "{period_end}", false},
     {"BillingPeriodStart", "!coalesce({period}, date_trunc('month', {start}))", false},
     {"ChargeCategory",
-     "CASE WHEN {type} = 'Tax' THEN 'Tax' WHEN {type} IN ('Fee', 'RIFee', 'SavingsPlanRecurringFee', "
+     "CASE WHEN {type} = 'Tax' THEN 'Tax' WHEN {type} IN ('Fee', 'RIFee', "
+     "'SavingsPlanRecurringFee', "
      "'SavingsPlanUpfrontFee') THEN 'Purchase' WHEN {type} = 'Credit' THEN 'Credit' WHEN {type} IN "
      "('Refund', 'BundledDiscount') THEN 'Adjustment' ELSE 'Usage' END",
      false},
     {"ChargeClass",
-     "!CASE WHEN {type} = 'Refund' AND {start} < date_trunc('month', {period}) THEN 'Correction' END",
+     "!CASE WHEN {type} = 'Refund' AND {start} < date_trunc('month', {period}) THEN 'Correction' "
+     "END",
      false},
     {"ChargeDescription", "{description}", false},
     {"ChargeFrequency",
-     "CASE WHEN {type} IN ('RIFee', 'SavingsPlanRecurringFee') THEN 'Recurring' WHEN {type} IN ('Fee', "
+     "CASE WHEN {type} IN ('RIFee', 'SavingsPlanRecurringFee') THEN 'Recurring' WHEN {type} IN "
+     "('Fee', "
      "'SavingsPlanUpfrontFee', 'Refund') THEN 'One-Time' ELSE 'Usage-Based' END",
      false},
     {"ChargePeriodEnd", "{end}", false},
@@ -148,7 +151,8 @@ static const fa_out_row outs[] = {
     {"CommitmentDiscountStatus",
      "CASE WHEN {type} IN ('SavingsPlanCoveredUsage', 'DiscountedUsage') THEN 'Used' END", false},
     {"CommitmentDiscountType",
-     "CASE WHEN {sp} IS NOT NULL THEN 'Savings Plan' WHEN {ri} IS NOT NULL THEN 'Reserved Instance' "
+     "CASE WHEN {sp} IS NOT NULL THEN 'Savings Plan' WHEN {ri} IS NOT NULL THEN 'Reserved "
+     "Instance' "
      "END",
      false},
     {"ConsumedQuantity", "CASE WHEN " IS_USAGE " THEN {amount} ELSE " ZERO " END", false},
@@ -160,7 +164,8 @@ static const fa_out_row outs[] = {
     {"ListCost", LIST, false},
     {"ListUnitPrice", "{od_rate}", false},
     {"PricingCategory",
-     "CASE WHEN {type} IN ('SavingsPlanCoveredUsage', 'DiscountedUsage') THEN 'Committed' WHEN {term} = "
+     "CASE WHEN {type} IN ('SavingsPlanCoveredUsage', 'DiscountedUsage') THEN 'Committed' WHEN "
+     "{term} = "
      "'Spot' OR contains({usage_type}, 'SpotUsage') THEN 'Dynamic' ELSE 'Standard' END",
      false},
     {"PricingQuantity", "{amount}", false},
@@ -190,9 +195,10 @@ static const fa_out_row outs[] = {
     {"x_Operation", "{operation}", true},
     {"x_ProductFamily", "coalesce({family}, " PRODUCT("product_family") ")", true},
     {"x_PurchaseOption",
-     "CASE WHEN {type} = 'SavingsPlanCoveredUsage' THEN 'Savings Plan' WHEN {type} = 'DiscountedUsage' "
-     "THEN 'Reserved' WHEN {term} = 'Spot' OR contains({usage_type}, 'SpotUsage') THEN 'Spot' WHEN "
-     IS_USAGE " THEN 'On Demand' END",
+     "CASE WHEN {type} = 'SavingsPlanCoveredUsage' THEN 'Savings Plan' WHEN {type} = "
+     "'DiscountedUsage' "
+     "THEN 'Reserved' WHEN {term} = 'Spot' OR contains({usage_type}, 'SpotUsage') THEN 'Spot' "
+     "WHEN " IS_USAGE " THEN 'On Demand' END",
      true},
     {"x_ReservationArn", "{ri}", true},
     {"x_SavingsPlanArn", "{sp}", true},
@@ -205,7 +211,7 @@ static const fa_out_row outs[] = {
 
 int fa_score_aws(const fa_bill_file *f)
 {
-    static const char *const marks[] = {"lineitemlineitemtype", "lineitemusagestartdate",
+    static const char *const marks[] = {"lineitemlineitemtype",  "lineitemusagestartdate",
                                         "lineitemunblendedcost", "billpayeraccountid",
                                         "lineitemproductcode",   "lineitemusagetype",
                                         "lineitemusageaccountid"};
@@ -224,9 +230,12 @@ static bool tag_key(fa_str name, fa_str *prefix, fa_str *key)
     static const struct {
         const char *column, *prefix;
     } kinds[] = {
-        {"resourceTags/user:", ""},    {"resource_tags_user_", ""},
-        {"resourceTags/aws:", "aws:"}, {"resource_tags_aws_", "aws:"},
-        {"resourceTags/", ""},         {"costCategory/", "cost_category:"},
+        {"resourceTags/user:", ""},
+        {"resource_tags_user_", ""},
+        {"resourceTags/aws:", "aws:"},
+        {"resource_tags_aws_", "aws:"},
+        {"resourceTags/", ""},
+        {"costCategory/", "cost_category:"},
         {"cost_category_", "cost_category:"},
     };
 

@@ -67,11 +67,11 @@ static const fa_in_row ins[] = {
     "(replace(lower({model}), ' ', '') = 'savingsplan' OR lower({charge}) = 'unusedsavingsplan' "  \
     "OR contains(lower({benefit}), 'savingsplan'))"
 #define BENEFIT "coalesce({benefit}, {reservation})"
-#define TYPE "coalesce(lower({resource_type}), nullif(regexp_extract(" RID                         \
+#define TYPE                                                                                       \
+    "coalesce(lower({resource_type}), nullif(regexp_extract(" RID                                  \
     ", '.*/providers/([^/]+/[^/]+)', 1), ''))"
 #define SERVICE_KEY "concat(lower({consumed}), '|', " TYPE ")"
-#define LIST                                                                                       \
-    "coalesce({payg}, fa_muldiv({payg_price}, {quantity}, " ONE "), {cost})"
+#define LIST "coalesce({payg}, fa_muldiv({payg_price}, {quantity}, " ONE "), {cost})"
 
 static const fa_out_row outs[] = {
     {"AvailabilityZone", "{zone}", false},
@@ -79,24 +79,29 @@ static const fa_out_row outs[] = {
     {"BillingAccountId", "coalesce({account}, {subscription})", false},
     {"BillingAccountName", "{account_name}", false},
     {"BillingCurrency", "!coalesce({currency}, {$currency})", false},
-    {"BillingPeriodEnd", "CASE WHEN {period_end} IS NOT NULL THEN {period_end} + INTERVAL 1 DAY END",
+    {"BillingPeriodEnd",
+     "CASE WHEN {period_end} IS NOT NULL THEN {period_end} + INTERVAL 1 DAY END",
      false}, /* theirs is the last day */
     {"BillingPeriodStart", "!coalesce({period}, date_trunc('month', {date}))", false},
     {"ChargeCategory",
-     "!CASE lower({charge}) WHEN 'purchase' THEN 'Purchase' WHEN 'roundingadjustment' THEN 'Adjustment' "
-     "WHEN 'tax' THEN 'Tax' WHEN 'refund' THEN CASE WHEN " BENEFIT " IS NOT NULL THEN 'Purchase' ELSE "
+     "!CASE lower({charge}) WHEN 'purchase' THEN 'Purchase' WHEN 'roundingadjustment' THEN "
+     "'Adjustment' "
+     "WHEN 'tax' THEN 'Tax' WHEN 'refund' THEN CASE WHEN " BENEFIT
+     " IS NOT NULL THEN 'Purchase' ELSE "
      "'Usage' END ELSE 'Usage' END",
      false},
     {"ChargeClass", "CASE WHEN lower({charge}) = 'refund' THEN 'Correction' END", false},
     {"ChargeDescription", "coalesce({product_name}, {order_name}, {meter_name})", false},
     {"ChargeFrequency",
-     "CASE lower({frequency}) WHEN 'onetime' THEN 'One-Time' WHEN 'recurring' THEN 'Recurring' ELSE "
+     "CASE lower({frequency}) WHEN 'onetime' THEN 'One-Time' WHEN 'recurring' THEN 'Recurring' "
+     "ELSE "
      "'Usage-Based' END",
      false},
     {"ChargePeriodEnd", "!{date} + INTERVAL 1 DAY", false},
     {"ChargePeriodStart", "{date}", false},
     {"CommitmentDiscountCategory",
-     "CASE WHEN " BENEFIT " IS NULL THEN NULL WHEN " IS_PLAN " THEN 'Spend' ELSE 'Usage' END", false},
+     "CASE WHEN " BENEFIT " IS NULL THEN NULL WHEN " IS_PLAN " THEN 'Spend' ELSE 'Usage' END",
+     false},
     {"CommitmentDiscountId", "lower(" BENEFIT ")", false},
     {"CommitmentDiscountName", "coalesce({benefit_name}, {reservation_name})", false},
     {"CommitmentDiscountStatus",
@@ -104,7 +109,8 @@ static const fa_out_row outs[] = {
      " THEN 'Used' END",
      false},
     {"CommitmentDiscountType",
-     "CASE WHEN " BENEFIT " IS NULL THEN NULL WHEN " IS_PLAN " THEN 'Savings Plan' ELSE 'Reservation' "
+     "CASE WHEN " BENEFIT " IS NULL THEN NULL WHEN " IS_PLAN
+     " THEN 'Savings Plan' ELSE 'Reservation' "
      "END",
      false},
     {"ConsumedQuantity", "CASE WHEN " UNUSED " THEN NULL ELSE {quantity} END", false},
@@ -120,7 +126,8 @@ static const fa_out_row outs[] = {
     {"ListCost", "!" LIST, false},
     {"ListUnitPrice", "{payg_price}", false},
     {"PricingCategory",
-     "CASE WHEN " COMMITTED " THEN 'Committed' WHEN lower({model}) = 'spot' THEN 'Dynamic' WHEN {model} "
+     "CASE WHEN " COMMITTED
+     " THEN 'Committed' WHEN lower({model}) = 'spot' THEN 'Dynamic' WHEN {model} "
      "IS NOT NULL THEN 'Standard' END",
      false},
     {"PricingCurrency", "{pricing_currency}", false},
@@ -131,13 +138,13 @@ static const fa_out_row outs[] = {
     {"PricingUnit", "{unit}", false},
     {"ProviderName", "'Microsoft'", false},
     {"PublisherName", "coalesce({publisher}, 'Microsoft')", false},
-    {"RegionId",
-     "coalesce(fa_lookup('azure_region', {region}), replace(lower({region}), ' ', ''))", false},
+    {"RegionId", "coalesce(fa_lookup('azure_region', {region}), replace(lower({region}), ' ', ''))",
+     false},
     {"RegionName", "coalesce(fa_lookup('azure_region_name', {region}), {region})", false},
     {"ResourceId", RID, false},
     {"ResourceName",
-     "coalesce(CASE WHEN contains({resource}, '/') THEN string_split(" RID
-     ", '/')[-1] ELSE " RID " END, lower({resource_name}))",
+     "coalesce(CASE WHEN contains({resource}, '/') THEN string_split(" RID ", '/')[-1] ELSE " RID
+     " END, lower({resource_name}))",
      false},
     {"ResourceType", TYPE, false},
     {"ServiceCategory",
@@ -145,12 +152,14 @@ static const fa_out_row outs[] = {
      "), fa_lookup('azure_category', {consumed}), 'Other')",
      false},
     {"ServiceName",
-     "!coalesce(fa_lookup('azure_service', " SERVICE_KEY "), {category}, {consumed}, 'Azure')", false},
+     "!coalesce(fa_lookup('azure_service', " SERVICE_KEY "), {category}, {consumed}, 'Azure')",
+     false},
     {"ServiceSubcategory", "fa_lookup('azure_service_subcategory', " SERVICE_KEY ")", false},
     {"SkuId", "{meter}", false},
     {"SkuMeter", "{meter_name}", false},
     {"SkuPriceId",
-     "CASE WHEN {product} IS NOT NULL OR {meter} IS NOT NULL THEN concat_ws('_', {product}, {meter}) END",
+     "CASE WHEN {product} IS NOT NULL OR {meter} IS NOT NULL THEN concat_ws('_', {product}, "
+     "{meter}) END",
      false},
     {"SubAccountId", "lower({subscription})", false},
     {"SubAccountName", "{subscription_name}", false},

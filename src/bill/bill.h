@@ -67,7 +67,11 @@ typedef struct fa_bill_out {
     fa_str expr;            /* SQL over the ins, of the type that focus->kind wants, else text */
 } fa_bill_out;
 
-typedef enum { FA_FILE_CSV, FA_FILE_PARQUET, FA_FILE_JSONL } fa_file_kind; /* JSON lines are fed as CSV */
+typedef enum {
+    FA_FILE_CSV,
+    FA_FILE_PARQUET,
+    FA_FILE_JSONL
+} fa_file_kind; /* JSON lines are fed as CSV */
 typedef enum { FA_PACK_NONE, FA_PACK_GZIP, FA_PACK_ZSTD, FA_PACK_ZIP } fa_pack;
 
 /* Cost types that a bill lacks and that are answered by their nearest neighbour, as bits. */
@@ -86,17 +90,17 @@ typedef struct fa_bill_file {
     size_t nin; /* 0: every out is a column of the file, read by its FOCUS kind */
     fa_bill_out *out;
     size_t nout;
-    uint32_t own;     /* FA_BIT of the measures with a column of their own; the load adds those of its
+    uint32_t own; /* FA_BIT of the measures with a column of their own; the load adds those of its
                        * other files */
     uint32_t approximated;
     const char *center; /* the cost center of every row; NULL: by the provider's name */
-    bool is_view;     /* one of two views of one bill: actual or amortized cost (Azure) */
-    bool is_append;   /* adds to what its month has, never replaces it (Oracle, Google) */
+    bool is_view;       /* one of two views of one bill: actual or amortized cost (Azure) */
+    bool is_append;     /* adds to what its month has, never replaces it (Oracle, Google) */
     enum { FA_DATES_ISO, FA_DATES_DMY } dates; /* of slashed or dotted dates */
-    bool has_comma;    /* 1.234,56 */
-    bool may_be_short; /* rows may lack trailing columns */
-    bool pad_short;    /* read again so */
-    int64_t rows;           /* of Parquet; -1: unknown */
+    bool has_comma;                            /* 1.234,56 */
+    bool may_be_short;                         /* rows may lack trailing columns */
+    bool pad_short;                            /* read again so */
+    int64_t rows;                              /* of Parquet; -1: unknown */
     bool skip_broken; /* CSV records of a wrong shape are put aside (--skip-bad), not refused */
 } fa_bill_file;
 
@@ -123,7 +127,8 @@ typedef struct fa_bill_match {
     size_t nnotice;
     struct json_t *constants; /* of the mapping, while a file is matched; NULL: none */
 } fa_bill_match;
-FA_PRINTF(3, 4) FA_MUST_CHECK fa_rc fa_bill_notice(fa_bill_match *m, fa_err *e, const char *fmt, ...);
+FA_PRINTF(3, 4)
+FA_MUST_CHECK fa_rc fa_bill_notice(fa_bill_match *m, fa_err *e, const char *fmt, ...);
 
 typedef struct fa_bill_format {
     const char *name; /* "focus": family; the load's format adds the version */

@@ -38,7 +38,7 @@ struct fa_feed {
     atomic_bool stop;
     atomic_int_fast64_t packed;
     crypto_generichash_state hash;
-    fa_jsonl *json; /* NULL: the text goes on as it is */
+    fa_jsonl *json;            /* NULL: the text goes on as it is */
     fa_buf open_line, records; /* of JSON lines: what has no end yet, what goes into the pipe */
     int64_t json_line;
     bool has_header;
@@ -324,7 +324,8 @@ done:
 }
 
 /* Behind the data of a zip entry: its checksum, if the header had none, and no second file. */
-static fa_rc check_zip_end(fa_feed *d, const fa_zip_entry *z, uLong crc, const unsigned char *p, size_t n)
+static fa_rc check_zip_end(fa_feed *d, const fa_zip_entry *z, uLong crc, const unsigned char *p,
+                           size_t n)
 {
     uint32_t want = z->crc;
 

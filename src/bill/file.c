@@ -46,8 +46,9 @@ fa_rc fa_zip_enter(const fa_bill_file *f, FILE *in, fa_zip_entry *out, fa_err *e
                       FA_FMT(f->name));
         return fa_hint(e, "unpack it and load the CSV in it");
     }
-    if (fseek(in, (long)((unsigned)h[26] | (unsigned)h[27] << 8) +
-                      (long)((unsigned)h[28] | (unsigned)h[29] << 8),
+    if (fseek(in,
+              (long)((unsigned)h[26] | (unsigned)h[27] << 8) +
+                  (long)((unsigned)h[28] | (unsigned)h[29] << 8),
               SEEK_CUR) != 0)
         return fa_fail(e, FA_EDATA, "%.*s: not a sound zip file", FA_FMT(f->name));
     z.data = ftell(in);
@@ -72,8 +73,7 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
         return fa_oom(e);
     if (f->pack == FA_PACK_ZIP && (rc = fa_zip_enter(f, in, NULL, e)))
         goto done;
-    if (is_deflated(f) &&
-        inflateInit2(&z, f->pack == FA_PACK_GZIP ? 15 + 16 : -15) != Z_OK) {
+    if (is_deflated(f) && inflateInit2(&z, f->pack == FA_PACK_GZIP ? 15 + 16 : -15) != Z_OK) {
         rc = fa_oom(e);
         goto done;
     }
@@ -138,8 +138,7 @@ static fa_rc make_ident(fa_arena *a, fa_bill_file *f, fa_str name, bool is_again
 
     fa_buf_init(&b, 2 << 20);
     if (is_again) {
-        fa_str other = fa_str_of(
-            fa_arena_printf(a, "%.*s %zu", FA_FMT(name), f->ncolumn + 1));
+        fa_str other = fa_str_of(fa_arena_printf(a, "%.*s %zu", FA_FMT(name), f->ncolumn + 1));
 
         fa_buf_sql_ident(&b, other);
     } else {

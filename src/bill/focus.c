@@ -247,10 +247,9 @@ static fa_rc check_required(const fa_bill_file *f, fa_bill_match *m, fa_err *e)
     }
     if (!has_column(f, "ProviderName") && !has_column(f, "ServiceProviderName") &&
         !fa_bill_is_set(m, "ProviderName") && !m->constants) {
-        (void)fa_fail(
-            e, FA_EDATA,
-            "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
-            FA_FMT(f->name));
+        (void)fa_fail(e, FA_EDATA,
+                      "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
+                      FA_FMT(f->name));
         return fa_hint(e, "export the bill again with all FOCUS columns, or say what the file does"
                           " not with --set COLUMN=VALUE");
     }
@@ -302,7 +301,7 @@ fa_rc fa_match_focus(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err *e)
         f->out[f->nout++] = o;
     }
     m->version = version_of(since);
-    f->approximated = (FA_BIT(FA_M_UNBLENDED) | FA_BIT(FA_M_AMORTIZED) | FA_BIT(FA_M_BLENDED)) &
-                      ~f->own;
+    f->approximated =
+        (FA_BIT(FA_M_UNBLENDED) | FA_BIT(FA_M_AMORTIZED) | FA_BIT(FA_M_BLENDED)) & ~f->own;
     return check_required(f, m, e) ? e->rc : fa_bill_set_constants(f, m, e);
 }

@@ -28,8 +28,9 @@ static fa_rc none_fits(const fa_bill_file *f, fa_err *e)
     (void)fa_fail(e, FA_EDATA,
                   "%.*s: no known bill format has these %zu columns (the first is \"%.*s\")",
                   FA_FMT(f->name), f->ncolumn, FA_FMT(f->column[0].name));
-    return fa_hint(e, "read are FOCUS 1.0 to 1.4, AWS CUR, Azure, Google and Oracle exports, told by"
-                      " their column names; any other table needs a mapping: --mapping FILE");
+    return fa_hint(e,
+                   "read are FOCUS 1.0 to 1.4, AWS CUR, Azure, Google and Oracle exports, told by"
+                   " their column names; any other table needs a mapping: --mapping FILE");
 }
 
 static bool is_asked(fa_str want, const char *format)
@@ -54,8 +55,9 @@ static fa_rc find_format(const fa_bill_file *f, fa_str want, const fa_bill_forma
     }
     if (!*out && want.n) {
         (void)fa_fail(e, FA_EINVAL, "unknown bill format \"%.*s\"", FA_FMT(want));
-        return fa_hint(e, "known formats: focus, aws-cur, azure (azure-actual, azure-amortized), google,"
-                          " oci, anycost, custom");
+        return fa_hint(
+            e, "known formats: focus, aws-cur, azure (azure-actual, azure-amortized), google,"
+               " oci, anycost, custom");
     }
     return *out ? FA_OK : none_fits(f, e);
 }
@@ -76,7 +78,8 @@ fa_rc fa_bill_recognise(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err 
         }
         m->constants = json_object_get(mapping, "constants");
         if (!want.n && json_string_length(json_object_get(mapping, "format")))
-            want = fa_arena_dup(m->a, fa_str_of(json_string_value(json_object_get(mapping, "format"))));
+            want = fa_arena_dup(m->a,
+                                fa_str_of(json_string_value(json_object_get(mapping, "format"))));
         if (!want.n && json_object_get(mapping, "columns"))
             want = FA_STR("custom");
     }

@@ -32,9 +32,11 @@ static fa_rc constant_sql(fa_bill_match *m, const char *name, const fa_column *c
     fa_buf b;
 
     if (!json_is_string(value) || text.n > 1000)
-        return fa_fail(e, FA_EINVAL, "mapping: constants.%s is not a text of up to 1000 bytes", name);
+        return fa_fail(e, FA_EINVAL, "mapping: constants.%s is not a text of up to 1000 bytes",
+                       name);
     if (c && (c->kind == FA_C_DEC || c->kind == FA_C_MEASURE || c->kind == FA_C_TIME))
-        return fa_fail(e, FA_EINVAL, "mapping: constants.%s: amounts and times come from the file", name);
+        return fa_fail(e, FA_EINVAL, "mapping: constants.%s: amounts and times come from the file",
+                       name);
     fa_buf_init(&b, 1 << 14);
     fa_buf_sql_text(&b, text);
     fa_buf_z(&b, "::VARCHAR");
@@ -62,9 +64,11 @@ fa_rc fa_bill_set_constants(fa_bill_file *f, fa_bill_match *m, fa_err *e)
 
         o.focus = fa_column_find(o.name);
         if (!o.focus && !fa_str_starts(o.name, FA_STR("x_")))
-            return fa_fail(e, FA_EINVAL, "mapping: constants.%s is no FOCUS column and no x_ column", key);
+            return fa_fail(e, FA_EINVAL,
+                           "mapping: constants.%s is no FOCUS column and no x_ column", key);
         if (find_out(f, o.name)) {
-            if (fa_bill_notice(m, e, "%.*s has the column %s itself: the value set for it is not used",
+            if (fa_bill_notice(m, e,
+                               "%.*s has the column %s itself: the value set for it is not used",
                                FA_FMT(f->name), key))
                 return e->rc;
             continue;
@@ -111,7 +115,8 @@ static fa_rc add_in(mapping *k, const char *column, fa_in_kind kind, const char 
     if (!row->id || !row->names)
         return fa_oom(e);
     if (!fa_bill_has(k->f, row->names)) {
-        (void)fa_fail(e, FA_EDATA, "%.*s: the mapping names the column \"%.200s\", which the file has not",
+        (void)fa_fail(e, FA_EDATA,
+                      "%.*s: the mapping names the column \"%.200s\", which the file has not",
                       FA_FMT(k->f->name), column);
         return fa_hint(e, "correct the mapping, or the file");
     }
@@ -162,16 +167,17 @@ static fa_rc add_more(mapping *k, fa_out_row *have, const char *id, fa_err *e)
 static fa_rc add_column(mapping *k, const char *column, const char *target, fa_err *e)
 {
     const fa_column *focus = fa_column_find(fa_str_of(target));
-    fa_in_kind kind = is_number(focus)                          ? FA_IN_DEC
+    fa_in_kind kind = is_number(focus)                    ? FA_IN_DEC
                       : focus && focus->kind == FA_C_TIME ? FA_IN_TIME
-                                                                : FA_IN_TEXT;
+                                                          : FA_IN_TEXT;
     const char *id;
     char inner[64];
     fa_buf b;
     fa_str sql;
 
     if (!focus && strncmp(target, "x_", 2) != 0 && strncmp(target, "tag:", 4) != 0) {
-        (void)fa_fail(e, FA_EINVAL, "mapping: columns.%.100s: \"%.100s\" is no FOCUS column", column, target);
+        (void)fa_fail(e, FA_EINVAL, "mapping: columns.%.100s: \"%.100s\" is no FOCUS column",
+                      column, target);
         return fa_hint(e, "a FOCUS column, tag:NAME or x_NAME");
     }
     if (add_in(k, column, kind, &id, e))
@@ -233,7 +239,8 @@ static fa_rc add_defaults(mapping *k, fa_err *e)
     if (!billed)
         billed = sql_of(k, "EffectiveCost");
     if (!billed || !start) {
-        (void)fa_fail(e, FA_EINVAL, "the mapping gives no column for %s", billed ? "ChargePeriodStart" : "BilledCost");
+        (void)fa_fail(e, FA_EINVAL, "the mapping gives no column for %s",
+                      billed ? "ChargePeriodStart" : "BilledCost");
         return fa_hint(e, "a bill needs a cost (BilledCost) and a day (ChargePeriodStart)");
     }
     month = fa_arena_printf(k->m->a, "date_trunc('month', %s)", start);
@@ -267,9 +274,11 @@ static fa_rc read_mapping(mapping *k, fa_err *e)
 
     if (n == 0 || n > 900)
         return fa_fail(e, FA_EINVAL, "the mapping needs \"columns\", an object of 1 to 900");
-    if ((dates && strcmp(dates, "ISO") != 0 && strcmp(dates, "MDY") != 0 && strcmp(dates, "DMY") != 0) ||
+    if ((dates && strcmp(dates, "ISO") != 0 && strcmp(dates, "MDY") != 0 &&
+         strcmp(dates, "DMY") != 0) ||
         (decimals && strcmp(decimals, ".") != 0 && strcmp(decimals, ",") != 0))
-        return fa_fail(e, FA_EINVAL, "mapping: dates is ISO, MDY or DMY, decimals is \".\" or \",\"");
+        return fa_fail(e, FA_EINVAL,
+                       "mapping: dates is ISO, MDY or DMY, decimals is \".\" or \",\"");
     k->is_dmy = dates && strcmp(dates, "DMY") == 0;
     k->has_comma = decimals && strcmp(decimals, ",") == 0;
     k->in = fa_arena_array(k->m->a, 2048, sizeof *k->in); /* n + nout stays below */
@@ -284,8 +293,8 @@ static fa_rc read_mapping(mapping *k, fa_err *e)
         for (i = 0; i < many; i++) {
             one = json_is_array(to) ? json_array_get(to, i) : to;
             if (!json_is_string(one) || n + k->nout > 1000)
-                return fa_fail(e, FA_EINVAL, "mapping: columns.%.100s is not a text or a list of texts",
-                               column);
+                return fa_fail(e, FA_EINVAL,
+                               "mapping: columns.%.100s is not a text or a list of texts", column);
             if (add_column(k, column, json_string_value(one), e))
                 return e->rc;
         }

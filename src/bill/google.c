@@ -60,7 +60,8 @@ static const fa_in_row ins[] = {
 #define CREDITS "coalesce({credits}, {credit_sum}, " ZERO ")"
 #define NET "{cost} + " CREDITS
 #define IS_FEE "starts_with({sku}, 'Commitment')"
-#define MACHINE "json_extract_string(fa_merge('l:', {system}), '$.\"compute.googleapis.com/machine_spec\"')"
+#define MACHINE                                                                                    \
+    "json_extract_string(fa_merge('l:', {system}), '$.\"compute.googleapis.com/machine_spec\"')"
 
 static const fa_out_row outs[] = {
     {"AvailabilityZone", "{zone}", false},
@@ -76,7 +77,8 @@ static const fa_out_row outs[] = {
      "date_trunc('month', {start} - INTERVAL 8 HOUR))",
      false},
     {"ChargeCategory",
-     "!CASE WHEN {cost_type} = 'tax' THEN 'Tax' WHEN {cost_type} IN ('adjustment', 'rounding_error') "
+     "!CASE WHEN {cost_type} = 'tax' THEN 'Tax' WHEN {cost_type} IN ('adjustment', "
+     "'rounding_error') "
      "THEN 'Adjustment' WHEN " IS_FEE " THEN 'Purchase' ELSE 'Usage' END",
      false},
     {"ChargeDescription", "{sku}", false},
@@ -92,7 +94,8 @@ static const fa_out_row outs[] = {
     {"InvoiceIssuerName", "!coalesce({seller}, 'Google')", false},
     {"ListCost", "!coalesce({list}, {cost})", false},
     {"PricingCategory",
-     "CASE WHEN contains({credit_list}, 'COMMITTED_USAGE_DISCOUNT') THEN 'Committed' ELSE 'Standard' END",
+     "CASE WHEN contains({credit_list}, 'COMMITTED_USAGE_DISCOUNT') THEN 'Committed' ELSE "
+     "'Standard' END",
      false},
     {"PricingQuantity", "{priced}", false},
     {"PricingUnit", "{priced_unit}", false},
@@ -118,8 +121,8 @@ static const fa_out_row outs[] = {
     {"x_ExportTime", "strftime({exported}, '%Y-%m-%dT%H:%M:%S.%fZ')", false},
     {"x_Folder",
      "TRY(nullif(array_to_string(list_transform(list_filter(from_json({ancestors}, "
-     "'[{\"resource_name\":\"VARCHAR\",\"display_name\":\"VARCHAR\"}]'), lambda a: "
-     "starts_with(a.resource_name, 'folders/')), lambda a: a.display_name), '/'), ''))",
+     "'[{\"resource_name\":\"VARCHAR\",\"display_name\":\"VARCHAR\"}]'), lambda fa_x: "
+     "starts_with(fa_x.resource_name, 'folders/')), lambda fa_x: fa_x.display_name), '/'), ''))",
      true},
     {"x_MachineSpec", MACHINE, true},
     {"x_ServiceId", "{service_id}", true},
@@ -129,10 +132,18 @@ static const fa_out_row outs[] = {
 
 int fa_score_google(const fa_bill_file *f)
 {
-    static const char *const marks[] = {
-        "usagestarttime",     "cost",        "currency",           "exporttime", "invoice|invoicemonth",
-        "project|projectid",  "sku|skuid",   "service|serviceid|servicedescription",
-        "billingaccountid",   "costtype",    "usage|usageamount",  "credits"};
+    static const char *const marks[] = {"usagestarttime",
+                                        "cost",
+                                        "currency",
+                                        "exporttime",
+                                        "invoice|invoicemonth",
+                                        "project|projectid",
+                                        "sku|skuid",
+                                        "service|serviceid|servicedescription",
+                                        "billingaccountid",
+                                        "costtype",
+                                        "usage|usageamount",
+                                        "credits"};
     int score = 0;
 
     if (!fa_bill_has(f, marks[0]) || !fa_bill_has(f, marks[1]))
@@ -178,7 +189,8 @@ static bool is_struct(fa_str type)
     return fa_str_starts(type, FA_STR("STRUCT(")) && fa_str_ends(type, FA_STR(")"));
 }
 
-static fa_rc add_flat(fa_bill_file *to, fa_bill_match *m, const fa_bill_column *c, int depth, fa_err *e)
+static fa_rc add_flat(fa_bill_file *to, fa_bill_match *m, const fa_bill_column *c, int depth,
+                      fa_err *e)
 {
     fa_str name, type, rest = {c->type.p + 7, c->type.n - 8};
 
@@ -193,9 +205,10 @@ static fa_rc add_flat(fa_bill_file *to, fa_bill_match *m, const fa_bill_column *
         fa_bill_column in = {.type = type};
 
         if (fa_str_eqz(name, "list")) /* BigQuery's spelling of a repeated field: it stays JSON */
-            return add_flat(to, m,
-                            &(fa_bill_column){.name = c->name, .ident = c->ident, .type = FA_STR("JSON[]")},
-                            depth + 1, e);
+            return add_flat(
+                to, m,
+                &(fa_bill_column){.name = c->name, .ident = c->ident, .type = FA_STR("JSON[]")},
+                depth + 1, e);
         in.name = fa_str_of(fa_arena_printf(m->a, "%.*s.%.*s", FA_FMT(c->name), FA_FMT(name)));
         fa_buf_init(&b, 1 << 16);
         fa_buf_str(&b, c->ident);
@@ -227,10 +240,11 @@ static fa_rc flatten(fa_bill_file *f, fa_bill_match *m, fa_err *e)
 
 /* ---- match ---- */
 
-static const char *const tag_kinds[][2] = {{"labels", "'l:label:', i_labels"},
-                                           {"projectlabels", "'l:project_label:', i_project_labels"},
-                                           {"tags", "'l:tag:', i_tags"},
-                                           {"systemlabels", "'l:system_label:', i_system"}};
+static const char *const tag_kinds[][2] = {
+    {"labels", "'l:label:', i_labels"},
+    {"projectlabels", "'l:project_label:', i_project_labels"},
+    {"tags", "'l:tag:', i_tags"},
+    {"systemlabels", "'l:system_label:', i_system"}};
 
 static fa_rc put_tags(const fa_bill_file *f, fa_bill_match *m, const char **sql, fa_err *e)
 {

@@ -15,8 +15,8 @@ typedef struct fa_zip_entry {
     uint32_t crc; /* of the local header; a descriptor behind the data has it when flags & 8 */
     long data;
 } fa_zip_entry;
-FA_MUST_CHECK fa_rc fa_zip_enter(const fa_bill_file *f, FILE *in, fa_zip_entry *out /* may be NULL */,
-                                 fa_err *e);
+FA_MUST_CHECK fa_rc fa_zip_enter(const fa_bill_file *f, FILE *in,
+                                 fa_zip_entry *out /* may be NULL */, fa_err *e);
 
 /* ---- jsonl.c: JSON lines as CSV records ---- */
 bool fa_jsonl_is(fa_str start);
@@ -35,7 +35,11 @@ typedef struct fa_in_row {
     const char *id;
     const char *names; /* what it may be called, "a|b": compared without case, signs and spaces */
     fa_in_kind kind;
-    enum { FA_MAY, FA_COLUMN_MUST, FA_CELL_MUST } must; /* a file without it is refused; a row as well */
+    enum {
+        FA_MAY,
+        FA_COLUMN_MUST,
+        FA_CELL_MUST
+    } must; /* a file without it is refused; a row as well */
 } fa_in_row;
 /* SQL of an out: {id} is the in, or NULL of its type when the file lacks it; {?id} is true or false:
  * does the file have it; {$currency} the account's currency as a text. A row that names only ins which

@@ -376,23 +376,31 @@ static fa_rc new_jsonl(fa_jsonl **out, fa_err *e)
     return FA_OK;
 }
 
+static fa_rc add_google(fa_jsonl *j, fa_err *e)
+{
+    for (size_t i = 0; i < FA_COUNT(google_paths); i++) {
+        size_t at;
+
+        fa_buf_clear(&j->path);
+        fa_buf_z(&j->path, google_paths[i]);
+        e->rc = FA_OK;
+        if (!column_of(j, &at, e))
+            return e->rc ? e->rc : fa_oom(e);
+    }
+    return FA_OK;
+}
+
 fa_rc fa_jsonl_columns(fa_arena *a, fa_bill_file *f, fa_str start, fa_err *e)
 {
     fa_jsonl *j;
     fa_rc rc = new_jsonl(&j, e);
-    size_t lines = 0;
+    size_t lines = 0, seen;
 
     if (rc)
         return rc;
     f->kind = FA_FILE_JSONL;
     j->file = f;
     j->add_to = a;
-    for (size_t i = 0; i < FA_COUNT(google_paths) && !rc; i++) {
-        if ((rc = fa_bill_add_column(a, f, fa_str_of(google_paths[i]), FA_STR("VARCHAR"), e)))
-            break;
-        if (!fa_map_set(j->index, fa_str_of(google_paths[i]), i))
-            rc = fa_oom(e);
-    }
     if (fa_str_starts(start, FA_STR("\xef\xbb\xbf")))
         start = (fa_str){start.p + 3, start.n - 3};
     while (!rc && start.n) {
@@ -411,6 +419,8 @@ fa_rc fa_jsonl_columns(fa_arena *a, fa_bill_file *f, fa_str start, fa_err *e)
                          fa_arena_dupz(a, fa_str_of(e->msg)));
         }
     }
+    if (!rc && fa_map_get(j->index, FA_STR("usage_start_time"), &seen))
+        rc = add_google(j, e);
     if (!rc)
         rc = fa_bill_add_column(a, f, FA_STR(OTHER), FA_STR("VARCHAR"), e);
     fa_jsonl_free(j);

@@ -106,8 +106,9 @@ static fa_rc add_in(fa_bill_file *f, fa_bill_match *m, const fa_in_row *row, fa_
     if (column == SIZE_MAX && row->must) {
         size_t n = strcspn(row->names, "|");
 
-        (void)fa_fail(e, FA_EDATA, "%.*s: the column %.*s is missing (names are compared without case"
-                                   " and signs)",
+        (void)fa_fail(e, FA_EDATA,
+                      "%.*s: the column %.*s is missing (names are compared without case"
+                      " and signs)",
                       FA_FMT(f->name), (int)n, row->names);
         return fa_hint(e, "export the bill again with this column");
     }
@@ -146,12 +147,12 @@ typedef struct expansion {
     const fa_bill_in *whole; /* "{id}" and nothing else */
 } expansion;
 
-static fa_rc expand(const fa_bill_file *f, const fa_bill_match *m, const fa_lift *t, const char *sql,
-                    expansion *x, fa_err *e)
+static fa_rc expand(const fa_bill_file *f, const fa_bill_match *m, const fa_lift *t,
+                    const char *sql, expansion *x, fa_err *e)
 {
-    static const char *const null_of[] = {"NULL::VARCHAR", "NULL::TIMESTAMP", "NULL::DECIMAL(38,18)",
-                                          "NULL::VARCHAR", "NULL::DECIMAL(38,18)",
-                                          "NULL::DECIMAL(38,18)"};
+    static const char *const null_of[] = {"NULL::VARCHAR",        "NULL::TIMESTAMP",
+                                          "NULL::DECIMAL(38,18)", "NULL::VARCHAR",
+                                          "NULL::DECIMAL(38,18)", "NULL::DECIMAL(38,18)"};
 
     for (const char *p = sql; *p;) {
         const char *end;

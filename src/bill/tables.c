@@ -67,7 +67,8 @@ static int cmp_row(const void *x, const void *y)
 
 static fa_str key_of(const fa_str *field, size_t n, int key, int key2)
 {
-    fa_str a = fa_str_trim(field[key]), b = key2 >= 0 && (size_t)key2 < n ? field[key2] : FA_STR("");
+    fa_str a = fa_str_trim(field[key]),
+           b = key2 >= 0 && (size_t)key2 < n ? field[key2] : FA_STR("");
     char *z = key2 >= 0 ? fa_arena_printf(&mem, "%.*s|%.*s", FA_FMT(a), FA_FMT(b))
                         : fa_arena_dupz(&mem, a);
 

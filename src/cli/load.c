@@ -159,7 +159,8 @@ static fa_rc set_mapping(fa_arena *a, fa_str set, fa_str *out, fa_err *e)
 
         if (!equal || equal == pair.p) {
             fa_buf_release(&b);
-            return fa_fail(e, FA_EINVAL, "--set needs COLUMN=VALUE, \"%.*s\" is none", FA_FMT(pair));
+            return fa_fail(e, FA_EINVAL, "--set needs COLUMN=VALUE, \"%.*s\" is none",
+                           FA_FMT(pair));
         }
         fa_jw_keys(&w, fa_str_trim((fa_str){pair.p, (size_t)(equal - pair.p)}));
         fa_jw_str(&w, (fa_str){equal + 1, (size_t)(pair.p + pair.n - equal - 1)});
@@ -172,7 +173,8 @@ static fa_rc set_mapping(fa_arena *a, fa_str set, fa_str *out, fa_err *e)
     return out->p ? FA_OK : fa_oom(e);
 }
 
-static fa_rc read_mapping(fa_arena *a, const fa_cmd_io *io, const char *path, fa_str *out, fa_err *e)
+static fa_rc read_mapping(fa_arena *a, const fa_cmd_io *io, const char *path, fa_str *out,
+                          fa_err *e)
 {
     const char *full = fa_cmd_path(a, io, path);
     fa_buf b;
@@ -196,12 +198,9 @@ int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
     int64_t skip = 0;
     bool as_json = false;
     const fa_opt opt[] = {
-        {"source", FA_OPT_TEXT, &source, true, 0},
-        {"format", FA_OPT_TEXT, &format, false, 0},
-        {"mapping", FA_OPT_TEXT, &mapping, false, 0},
-        {"set", FA_OPT_TEXT, &set, false, 0},
-        {"skip-bad", FA_OPT_NUM, &skip, false, 0},
-        {"json", FA_OPT_FLAG, &as_json, false, 0},
+        {"source", FA_OPT_TEXT, &source, true, 0},    {"format", FA_OPT_TEXT, &format, false, 0},
+        {"mapping", FA_OPT_TEXT, &mapping, false, 0}, {"set", FA_OPT_TEXT, &set, false, 0},
+        {"skip-bad", FA_OPT_NUM, &skip, false, 0},    {"json", FA_OPT_FLAG, &as_json, false, 0},
     };
     fa_load_request q;
     fa_load_result result = {0};

@@ -125,10 +125,9 @@ static fa_rc make_columns(fa_engine *g, fa_measure m, int64_t deadline, fa_colum
     extent x = {0};
     size_t n, days;
     char sql[300];
-    int len =
-        snprintf(sql, sizeof sql,
-                 "SELECT count(*), min(day), max(day), count(*) FILTER (%s <> 0) FROM daily",
-                 fa_measures[m].rest);
+    int len = snprintf(sql, sizeof sql,
+                       "SELECT count(*), min(day), max(day), count(*) FILTER (%s <> 0) FROM daily",
+                       fa_measures[m].rest);
 
     *out = NULL;
     if ((rc = fa_conn_get(g, &con, e)))

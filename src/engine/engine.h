@@ -24,15 +24,15 @@ typedef struct fa_conn fa_conn;
  * they cost nothing, and `units`/`rest` fall back to the measure they are then equal to. Whoever reads
  * `daily` reads through `units` and `rest` and nothing else. */
 typedef enum {
-    FA_M_BILLED,     /* net unblended; money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
-    FA_M_EFFECTIVE,  /* net amortized */
+    FA_M_BILLED,    /* net unblended; money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
+    FA_M_EFFECTIVE, /* net amortized */
     FA_M_LIST,
     FA_M_CONTRACTED,
-    FA_M_UNBLENDED,      /* falls back to billed */
-    FA_M_AMORTIZED,      /* falls back to effective */
-    FA_M_BLENDED,        /* falls back to unblended */
-    FA_M_FAIRSHARE,      /* made in the star, no column of the bill; falls back to amortized */
-    FA_M_NET_FAIRSHARE,  /* as above; falls back to effective */
+    FA_M_UNBLENDED,     /* falls back to billed */
+    FA_M_AMORTIZED,     /* falls back to effective */
+    FA_M_BLENDED,       /* falls back to unblended */
+    FA_M_FAIRSHARE,     /* made in the star, no column of the bill; falls back to amortized */
+    FA_M_NET_FAIRSHARE, /* as above; falls back to effective */
     FA_M_CONSUMED,
     FA_M_PRICED,     /* quantities: DECIMAL(38,18) */
     FA_M_NORMALIZED, /* falls back to priced */

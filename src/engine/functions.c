@@ -457,7 +457,8 @@ static void set_null(duckdb_vector out, idx_t r)
 /* "$10,000.00 " is read as a person wrote it; commas alone may be another country's point. */
 static bool slow_dec(fa_str s, fa_i128 *v, bool *rounded)
 {
-    bool by_hand = s.n && (memchr(s.p, '$', s.n) || (memchr(s.p, ',', s.n) && memchr(s.p, '.', s.n)));
+    bool by_hand =
+        s.n && (memchr(s.p, '$', s.n) || (memchr(s.p, ',', s.n) && memchr(s.p, '.', s.n)));
 
     return fa_dec_parse(s, by_hand, v, rounded);
 }
@@ -696,7 +697,8 @@ static bool parse_clock(fa_str t, int64_t *us)
     }
     if (!parse_zone((fa_str){t.p + i, t.n - i}, &zone))
         return false;
-    if (h > 47 || m > 59 || sec > 60) /* T24:00 is midnight, T30:00 of a sample the next day's 06:00 */
+    if (h > 47 || m > 59 ||
+        sec > 60) /* T24:00 is midnight, T30:00 of a sample the next day's 06:00 */
         return false;
     *us = (((int64_t)h * 60 + m - zone) * 60 + sec) * 1000000 + frac;
     return true;
@@ -1046,12 +1048,7 @@ static void run_cell(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_
 static const fa_function_row functions[] = {
     {"fa_dec", run_dec, DEC, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
     {"fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
-    {"fa_tally",
-     run_tally,
-     DUCKDB_TYPE_DATE,
-     {U64, DUCKDB_TYPE_DATE, TXT},
-     DEC,
-     false},
+    {"fa_tally", run_tally, DUCKDB_TYPE_DATE, {U64, DUCKDB_TYPE_DATE, TXT}, DEC, false},
     {"fa_line", run_line, DUCKDB_TYPE_UUID, {U64}, TXT, false},
     {"fa_first",
      run_first,

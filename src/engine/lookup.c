@@ -215,8 +215,7 @@ static bool merge_one(json_t *to, fa_str how, fa_str text)
         ok = put_tag(to, "", prefix, j);
     } else {
         j = how.p[0] == 'a' ? load_braced(text) : json_loadb(text.p, text.n, 0, NULL);
-        ok = how.p[0] == 'l' ? put_list(to, prefix, j)
-                             : put_object(to, prefix, j, how.p[0] == 'u');
+        ok = how.p[0] == 'l' ? put_list(to, prefix, j) : put_object(to, prefix, j, how.p[0] == 'u');
     }
     json_decref(j);
     return ok;
@@ -322,8 +321,7 @@ static void run_muldiv(duckdb_function_info info, duckdb_data_chunk chunk, duckd
         fa_i128 v = 0;
         bool has = duck_valid(mask[0], r) && duck_valid(mask[1], r) && duck_valid(mask[2], r);
 
-        if (!has ||
-            !muldiv(duck_i128(x[0][r]), duck_i128(x[1][r]), duck_i128(x[2][r]), &v))
+        if (!has || !muldiv(duck_i128(x[0][r]), duck_i128(x[1][r]), duck_i128(x[2][r]), &v))
             set_null(out, r);
         to[r] = duck_huge(v);
     }

@@ -882,8 +882,8 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
         static const char *const name[] = {"file", "archive", "ledger"};
 
         /* the archive's totals were equal to the file's in every number */
-        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n, j->own,
-                               &t, &nt, e)))
+        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n,
+                               j->own, &t, &nt, e)))
             goto done;
         memcpy(out->total + out->ntotal, t, nt * sizeof *t);
         out->ntotal += nt;

@@ -83,9 +83,9 @@ static fa_in_kind kind_of(const fa_column *focus)
 {
     if (!focus)
         return FA_IN_TEXT;
-    return focus->kind == FA_C_TIME                                   ? FA_IN_TIME
+    return focus->kind == FA_C_TIME                                 ? FA_IN_TIME
            : focus->kind == FA_C_DEC || focus->kind == FA_C_MEASURE ? FA_IN_DEC
-                                                                      : FA_IN_TEXT;
+                                                                    : FA_IN_TEXT;
 }
 
 static void put_typed(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c, fa_in_kind kind,
@@ -338,7 +338,7 @@ fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path, c
 /* ---- bad rows ---- */
 
 typedef struct bad_case {
-    fa_str column;         /* what the message calls it */
+    fa_str column;           /* what the message calls it */
     const fa_bill_column *c; /* its text; NULL: the out `expr` */
     fa_str expr;
     const fa_column *focus;

@@ -109,8 +109,7 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
         if (version == STAR_VERSION)
             return FA_OK;
         if (version > STAR_VERSION)
-            return fa_fail(e, FA_EDATA,
-                           "the ledger has version %lld of the star, this program %d",
+            return fa_fail(e, FA_EDATA, "the ledger has version %lld of the star, this program %d",
                            (long long)version, STAR_VERSION);
         if (drop_old(c, version, e))
             return e->rc;
@@ -286,10 +285,9 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
         const fa_column *k = &fa_columns[i];
 
         if (k->kind == FA_C_DIM || k->kind == FA_C_TAGS)
-            fa_buf_fmt(&b,
-                       fa_map_get(have, fa_str_of(k->name), &has) ? ", %s"
-                                                                      : ", NULL::VARCHAR AS %s",
-                       k->name);
+            fa_buf_fmt(
+                &b, fa_map_get(have, fa_str_of(k->name), &has) ? ", %s" : ", NULL::VARCHAR AS %s",
+                k->name);
     }
     for (size_t i = 0; i < nx; i++) {
         fa_buf_z(&b, ", ");
@@ -338,8 +336,7 @@ fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id, fa_err *e)
     fa_arena_init(&a, 64 << 20);
     if ((rc = fa_archive_files(l, &a, load_id, &files, e)) ||
         (rc = archive_names(c, files, &have, e)) ||
-        (rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) ||
-        (rc = sum_days(c, files, have, e)))
+        (rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) || (rc = sum_days(c, files, have, e)))
         goto done;
     rc = insert_lines(l, c, &a, load_id, files, have, e);
 done:
@@ -443,8 +440,9 @@ fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
     fa_buf_z(&b, "INSERT INTO daily BY NAME SELECT day, line.line_id, fresh.part_id, nd.n");
     if ((rc = put_nd_measures(c, &b, e)))
         goto done;
-    fa_buf_z(&b, " FROM nd JOIN line ON line.hash = nd.h JOIN (SELECT part_id, period FROM part WHERE"
-                 " part_id IN (");
+    fa_buf_z(&b,
+             " FROM nd JOIN line ON line.hash = nd.h JOIN (SELECT part_id, period FROM part WHERE"
+             " part_id IN (");
     for (size_t i = 0; i < s->npart; i++)
         fa_buf_fmt(&b, "%s%lld", i ? ", " : "", (long long)s->part[i].id);
     fa_buf_z(&b, ")) AS fresh ON fresh.period = nd.p ORDER BY day");

@@ -69,18 +69,20 @@ static void fill(bed *b, int seed)
 {
     char text[1200];
 
-    snprintf(text, sizeof text,
-             "INSERT INTO daily (day, line_id, part_id, n, billed, billed_rest, effective, "
-             "effective_rest, list, list_rest, contracted, contracted_rest, consumed, priced, unblended,"
-             " unblended_rest) SELECT DATE '2024-01-01' + ((i * 7919 + %d) %% 400)::INTEGER,"
-             " (i * 104729 %% 5000)::UINTEGER, 1, 1 + i %% 3, (i * 15485863 %% 2000003 - 1000000) *"
-             " 9000000000000, (i * 31 %% 100000000)::INTEGER, i - 150000, 0, -i * i, 0, "
-             "9223372036854775807,"
-             " 99999999, i::DECIMAL(38,18) / 7, -i, CASE WHEN i %% 3 = 0 THEN i * 7 END, CASE WHEN i %% 3"
-             " = 0 THEN i %% 1000 END FROM range(300000) t(i) WHERE (i * 7919 + %d) "
-             "%% 400 NOT BETWEEN"
-             " 100 AND 140",
-             seed, seed);
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO daily (day, line_id, part_id, n, billed, billed_rest, effective, "
+        "effective_rest, list, list_rest, contracted, contracted_rest, consumed, priced, unblended,"
+        " unblended_rest) SELECT DATE '2024-01-01' + ((i * 7919 + %d) %% 400)::INTEGER,"
+        " (i * 104729 %% 5000)::UINTEGER, 1, 1 + i %% 3, (i * 15485863 %% 2000003 - 1000000) *"
+        " 9000000000000, (i * 31 %% 100000000)::INTEGER, i - 150000, 0, -i * i, 0, "
+        "9223372036854775807,"
+        " 99999999, i::DECIMAL(38,18) / 7, -i, CASE WHEN i %% 3 = 0 THEN i * 7 END, CASE WHEN i %% "
+        "3"
+        " = 0 THEN i %% 1000 END FROM range(300000) t(i) WHERE (i * 7919 + %d) "
+        "%% 400 NOT BETWEEN"
+        " 100 AND 140",
+        seed, seed);
     sql(b, text);
     fa_engine_changed(b->g);
 }
