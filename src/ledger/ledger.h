@@ -4,6 +4,7 @@
  * DIR/meta.db        store
  * DIR/bills/         immutable Parquet, one folder per load:  bills/<load id>/<n>.parquet
  * DIR/ledger.duckdb  line, daily, part  (rebuildable)
+ * DIR/segments/      daily, part by part, as arrays for the scan kernel  (rebuildable)
  * DIR/staging/ rejects/ tmp/   uploads in flight, rows skipped by --skip-bad, spill
  * DIR/lock           flock of the one process that has it open; DIR/farthing.sock its command door
  *
@@ -16,7 +17,7 @@
  *         unblended.., amortized.., blended.., fair.., net_fair..,  -- NULL: as the measure they fall back to
  *         consumed DECIMAL(38,18), priced DECIMAL(38,18), normalized DECIMAL(38,18))
  *        read through fa_measures[].units and .rest
- *   part(part_id, load_id, source_id, period DATE)     -- the live ones
+ *   part(part_id, load_id, source_id, period DATE, seal UUID)  -- the live ones; the seal is drawn when one goes in
  * Threads: any thread; one load, rebuild or restore at a time (others wait or get FA_ECONFLICT).
  */
 #ifndef FA_LEDGER_H
@@ -30,93 +31,83 @@ typedef struct fa_ledger fa_ledger;
 
 typedef struct fa_ledger_options {
     const char *dir;
-    size_t memory_bytes; /* 0: 2 GiB */
-    unsigned threads;
-    bool
-        create; /* init: makes the directory and an empty installation; FA_ECONFLICT if there is one */
-    int64_t wait_ms; /* how long to wait for the lock */
+    size_t      memory_bytes; /* 0: 2 GiB */
+    unsigned    threads;
+    bool        create;       /* init: makes the directory and an empty installation; FA_ECONFLICT if there is one */
+    int64_t     wait_ms;      /* how long to wait for the lock */
 } fa_ledger_options;
 
 /* FA_ECONFLICT: another process has it (the message names its pid). At open, loads in meta.db are
  * compared with the star and what differs is remade; a load found running becomes failed. */
 FA_MUST_CHECK fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e);
-void fa_ledger_close(fa_ledger *l);
-fa_store *fa_ledger_store(fa_ledger *l);
-fa_engine *fa_ledger_engine(fa_ledger *l);
-const char *fa_ledger_dir(fa_ledger *l);
-fa_str fa_ledger_account(fa_ledger *l); /* account id; lives as long as l */
+void                fa_ledger_close(fa_ledger *l);
+fa_store           *fa_ledger_store(fa_ledger *l);
+fa_engine          *fa_ledger_engine(fa_ledger *l);
+const char         *fa_ledger_dir(fa_ledger *l);
+fa_str              fa_ledger_account(fa_ledger *l);   /* account id; lives as long as l */
 /* Grows with every change of what is live. The same number before and after a question means that one
  * state was read throughout; else ask again (line ids may have changed). Waits while a change commits. */
-uint64_t fa_ledger_generation(fa_ledger *l);
-uint32_t fa_ledger_lines(fa_ledger *l); /* highest line_id + 1 */
+uint64_t            fa_ledger_generation(fa_ledger *l);
+uint32_t            fa_ledger_lines(fa_ledger *l);      /* highest line_id + 1 */
 /* A FROM item (parenthesised SQL with an alias) over the archived bill rows of live parts with a charge
  * day in [from,to]: line_id UINTEGER, day DATE, hour TIMESTAMP, and every archive column (FOCUS names; costs
  * DECIMAL(38,18)). An empty relation of the same shape when there is nothing. */
-FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to,
-                                          fa_str *sql, fa_err *e);
+FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to, fa_str *sql, fa_err *e);
 /* First and last day with facts; false: nothing loaded. */
-bool fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
+bool                fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
 
 /* ---- progress ---- */
 typedef struct fa_progress_state {
-    const char *phase;          /* "hash", "archive", "verify", "ledger", "live" */
-    int64_t rows;               /* rows read so far */
-    int64_t bytes, bytes_total; /* of the files; total 0: unknown */
-    int64_t elapsed_ms;
-    double fraction; /* 0..1 of the whole load */
-    double rows_per_s;
-    int64_t left_ms; /* -1: unknown */
+    const char *phase;      /* "hash", "archive", "verify", "ledger", "live" */
+    int64_t     rows;       /* rows read so far */
+    int64_t     bytes, bytes_total; /* of the files; total 0: unknown */
+    int64_t     elapsed_ms;
+    double      fraction;   /* 0..1 of the whole load */
+    double      rows_per_s;
+    int64_t     left_ms;    /* -1: unknown */
 } fa_progress_state;
 typedef struct fa_progress {
-    void (*tick)(void *user,
-                 const fa_progress_state *s); /* a few times a second; any thread; may be NULL */
-    void *user;
-    volatile bool *cancel; /* set it true to stop; may be NULL */
+    void (*tick)(void *user, const fa_progress_state *s); /* a few times a second; any thread; may be NULL */
+    void        *user;
+    volatile bool *cancel;                                  /* set it true to stop; may be NULL */
 } fa_progress;
 
 /* ---- load ---- */
 typedef struct fa_load_request {
-    fa_str source;  /* name; 1..200 bytes of printable UTF-8 */
-    fa_str format;  /* empty: recognise by columns */
-    fa_str mapping; /* JSON of bill/generic.c; empty: none */
-    const char *const
-        *path; /* files, or folders (their files, sorted, not recursive, dot files left out) */
-    size_t npath;
-    int64_t skip_bad; /* rows that may be skipped; 0: none */
+    fa_str       source;    /* name; 1..200 bytes of printable UTF-8 */
+    fa_str       format;    /* empty: recognise by columns */
+    fa_str       mapping;   /* JSON of bill/generic.c; empty: none */
+    const char *const *path; /* files, or folders (their files, sorted, not recursive, dot files left out) */
+    size_t       npath;
+    int64_t      skip_bad;  /* rows that may be skipped; 0: none */
 } fa_load_request;
 
 typedef struct fa_load_result {
-    fa_load load;    /* as kept in meta.db; load.state is "live" or "unchanged" */
-    fa_total *total; /* steps file, archive, ledger; per currency, column and day */
-    size_t ntotal;
-    fa_part *part;
-    size_t npart;
-    fa_str reject_file; /* path; empty: nothing was skipped */
-    fa_str *notice;
-    size_t nnotice;
+    fa_load   load;       /* as kept in meta.db; load.state is "live" or "unchanged" */
+    fa_total *total;      /* steps file, archive, ledger; per currency, column and day */
+    size_t    ntotal;
+    fa_part  *part;
+    size_t    npart;
+    fa_str    reject_file; /* path; empty: nothing was skipped */
+    fa_str   *notice;
+    size_t    nnotice;
 } fa_load_result;
 
 /* FA_EDATA: a file was refused; e->msg names file, row, column, value and reason. Nothing changed then. */
-FA_MUST_CHECK fa_rc fa_ledger_load(fa_ledger *l, fa_arena *a, const fa_load_request *q,
-                                   const fa_progress *p, fa_load_result *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_ledger_load(fa_ledger *l, fa_arena *a, const fa_load_request *q, const fa_progress *p,
+                                   fa_load_result *out, fa_err *e);
 /* A load with its totals, as JSON: what `load --json` prints and GET /api/loads/{id} answers. */
 void fa_load_result_json(fa_jw *w, const fa_load_result *r, bool with_days);
-FA_MUST_CHECK fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id,
-                                          fa_load_result *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id, fa_load_result *out, fa_err *e);
 /* Loads the archive of an earlier load again as the live one (undo of a bad restatement). */
 FA_MUST_CHECK fa_rc fa_ledger_relive(fa_ledger *l, int64_t load_id, fa_err *e);
 
 /* ---- prove, remake, keep, bring back ---- */
-typedef struct fa_finding {
-    fa_str what, where, hint;
-} fa_finding;
+typedef struct fa_finding { fa_str what, where, hint; } fa_finding;
 /* FA_OK with *n == 0: everything holds. Findings live in the arena. */
-FA_MUST_CHECK fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p,
-                                    fa_finding **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_finding **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e);
-FA_MUST_CHECK fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p,
-                                     fa_err *e);
-FA_MUST_CHECK fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progress *p,
-                                      fa_err *e); /* into an absent or empty DIR */
+FA_MUST_CHECK fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p, fa_err *e);
+FA_MUST_CHECK fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progress *p, fa_err *e); /* into an absent or empty DIR */
 
 #endif
