@@ -58,6 +58,20 @@ typedef struct fa_function_row {
 } fa_function_row;
 extern const fa_function_row fa_lookup_functions[]; /* lookup.c */
 extern const size_t fa_nlookup_functions;
+/* DuckDB hands work from thread to thread with atomics that ThreadSanitizer cannot see, so that each of
+ * our functions it calls would seem to race with the thread that asked. What happens before what is
+ * said by hand; other builds have none of it. */
+#if defined(__SANITIZE_THREAD__)
+extern char fa_duck_fence;
+void __tsan_acquire(void *at);
+void __tsan_release(void *at);
+#define FA_DUCK_TAKES() __tsan_acquire(&fa_duck_fence)
+#define FA_DUCK_GIVES() __tsan_release(&fa_duck_fence)
+#else
+#define FA_DUCK_TAKES() ((void)0)
+#define FA_DUCK_GIVES() ((void)0)
+#endif
+
 /* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
 FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);
 /* Rows of one chunk of a vector are valid where the mask says; NULL mask: all. */

@@ -54,7 +54,7 @@ static fa_rc map_error(fa_conn *c, duckdb_error_type type, const char *text, fa_
         text = "the engine gave no reason";
     switch (type) {
     case DUCKDB_ERROR_INTERRUPT:
-        if (c && c->timed_out)
+        if (c && __atomic_load_n(&c->timed_out, __ATOMIC_RELAXED))
             return fa_fail(e, FA_ETIMEOUT, "the query took longer than its time limit");
         return fa_fail(e, FA_ECANCELLED, "cancelled");
     case DUCKDB_ERROR_OUT_OF_MEMORY:
@@ -90,7 +90,7 @@ static void *watch(void *arg)
             if (!c->running || c->deadline_mono_ms == 0)
                 continue;
             if (c->deadline_mono_ms <= now) {
-                c->timed_out = true;
+                __atomic_store_n(&c->timed_out, true, __ATOMIC_RELAXED);
                 duckdb_interrupt(c->con);
                 next = now + 20; /* again, in case the statement was just starting */
             } else if (c->deadline_mono_ms < next) {
@@ -117,7 +117,7 @@ static void set_running(fa_conn *c, bool running)
     pthread_mutex_lock(&g->lock);
     c->running = running;
     if (running) {
-        c->timed_out = false;
+        __atomic_store_n(&c->timed_out, false, __ATOMIC_RELAXED);
         if (c->deadline_mono_ms)
             pthread_cond_signal(&g->wake);
     }
@@ -397,6 +397,7 @@ static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_re
     memcpy(z, sql.p, sql.n);
     z[sql.n] = '\0';
     set_running(c, true);
+    FA_DUCK_GIVES();
     if (np == 0) {
         if (duckdb_query(c->con, z, res) != DuckDBSuccess)
             rc = map_error(c, duckdb_result_error_type(res), duckdb_result_error(res), e);
@@ -411,6 +412,7 @@ static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_re
     if (duckdb_execute_prepared(st, res) != DuckDBSuccess)
         rc = map_error(c, duckdb_result_error_type(res), duckdb_result_error(res), e);
 done:
+    FA_DUCK_TAKES();
     set_running(c, false);
     duckdb_destroy_prepare(&st);
     free(z);
