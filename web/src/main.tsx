@@ -11,6 +11,7 @@ import { ApiError } from './lib/api';
 import { useCell } from './lib/cell';
 import { Bills } from './pages/bills';
 import { MegaBill } from './pages/megabill';
+import { Quality } from './pages/quality';
 import { Profile } from './pages/profile';
 import { SignIn } from './pages/signin';
 import { Tokens } from './pages/tokens';
@@ -27,7 +28,7 @@ interface TrustedTypes {
     },
 });
 
-const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill };
+const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/quality': Quality, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill };
 
 function Page(): JSX.Element {
     const state = useCell(boot);

@@ -21,6 +21,7 @@ interface Entry {
 export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/quality', name: 'Data quality', icon: 'check', key: 'q', group: 'Data' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
