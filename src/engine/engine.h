@@ -64,6 +64,13 @@ FA_MUST_CHECK fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *c
 typedef fa_rc fa_segment_tell(void *user, const char *path, const char *what, fa_err *e);
 FA_MUST_CHECK fa_rc fa_engine_segments_check(fa_engine *g, const volatile bool *cancel,
                                              fa_segment_tell *tell, void *user, fa_err *e);
+/* ---- a ClickHouse cluster instead of segments (clickhouse.c): address as in cluster.h ----
+ * From here on segments_make places parts there and scans ask there. url NULL: segments again. */
+FA_MUST_CHECK fa_rc fa_engine_cluster(fa_engine *g, const char *url, const char *password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_engine_cluster_setup(fa_engine *g, fa_err *e); /* tables on every replica */
+/* Every day's bill rows and sums of every measure are DuckDB's. *rows: bill rows compared. */
+FA_MUST_CHECK fa_rc fa_engine_cluster_prove(fa_engine *g, int32_t first, int32_t last, int64_t *rows, fa_err *e);
+
 typedef struct fa_engine_stats {
     uint64_t scans_kernel, scans_mixed, scans_duckdb; /* answered by segments, by both, by DuckDB */
     uint64_t segments, segment_bytes, segments_missing; /* as last looked up */
