@@ -266,6 +266,7 @@ static fa_rc parse_json(fa_wire *w)
 
 static void handle(fa_wire *w)
 {
+    unsigned audited = fa_audit_written();
     fa_res o = {0};
     fa_rc rc = FA_OK;
 
@@ -278,6 +279,8 @@ static void handle(fa_wire *w)
         rc = parse_json(w);
     if (!rc)
         rc = w->route->fn(&w->req, &o, &w->err);
+    if (!rc)
+        fa_gate_audit(w, audited);
     fa_reply(w, rc, &o);
 }
 
