@@ -220,7 +220,8 @@ fa_rc fa_acl_new(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str kind, fa
     v.owner = by->kind == FA_CALLER_SYSTEM ? FA_STR("") : by->user_id.n ? by->user_id : by->id;
     v.absent = false;
     rc = fa_acl_set(l, a, kind, id, &v, e);
-    if (rc == FA_ENOTFOUND && !wish) { /* the default names somebody who left: the closest that is safe */
+    if (rc == FA_ENOTFOUND &&
+        !wish) { /* the default names somebody who left: the closest that is safe */
         v.read = v.write = (fa_acl_axis){.type = FA_ACL_PRIVATE};
         rc = fa_acl_set(l, a, kind, id, &v, e);
     }
@@ -327,8 +328,8 @@ fa_rc fa_acl_default(fa_ledger *l, fa_arena *a, fa_acl *out, fa_err *e)
 {
     json_t *j;
     fa_str text;
-    fa_rc rc = fa_setting_get(fa_ledger_store(l), a, fa_ledger_account(l), DEFAULT_SETTING, &text,
-                              e);
+    fa_rc rc =
+        fa_setting_get(fa_ledger_store(l), a, fa_ledger_account(l), DEFAULT_SETTING, &text, e);
 
     *out = (fa_acl){.read = {.type = FA_ACL_PRIVATE}, .write = {.type = FA_ACL_PRIVATE}};
     if (rc || !text.n)

@@ -28,11 +28,10 @@ static void put_text(crypto_generichash_state *st, fa_str s)
 
 static void hash_of(fa_str account, const fa_audit_row *v, char out[65])
 {
-    const fa_str text[] = {v->prev_hash,   account,      v->actor_kind,  v->actor_id,
-                           v->actor_name,  v->roles,     v->behalf,      v->source,
-                           v->ip,          v->agent,     v->request_id,  v->action,
-                           v->object_type, v->object_id, v->object_name, v->before,
-                           v->after,       v->outcome,   v->severity};
+    const fa_str text[] = {v->prev_hash,  account,   v->actor_kind,  v->actor_id,  v->actor_name,
+                           v->roles,      v->behalf, v->source,      v->ip,        v->agent,
+                           v->request_id, v->action, v->object_type, v->object_id, v->object_name,
+                           v->before,     v->after,  v->outcome,     v->severity};
     crypto_generichash_state st;
     unsigned char h[32];
     char numbers[64];
@@ -97,10 +96,10 @@ fa_rc fa_audit_add(fa_ledger *l, const fa_caller *by, const fa_audit *v, fa_err 
                        .at_ms = fa_now_ms(),
                        .actor_kind = fa_str_of(kind_of(c)),
                        .actor_id = c->id,
-                       .actor_name = cut(c->kind == FA_CALLER_USER ? c->email : c->name,
-                                         NAME_MAX_BYTES),
+                       .actor_name =
+                           cut(c->kind == FA_CALLER_USER ? c->email : c->name, NAME_MAX_BYTES),
                        .roles = c->roles,
-                       .behalf = c->behalf.n ? c->behalf
+                       .behalf = c->behalf.n                  ? c->behalf
                                  : c->kind == FA_CALLER_TOKEN ? c->user_id
                                                               : FA_STR(""),
                        .source = fa_str_of(c->source ? c->source : ""),

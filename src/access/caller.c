@@ -106,10 +106,10 @@ fa_rc fa_caller_user(fa_ledger *l, fa_arena *a, fa_str email, fa_caller *out, fa
 
 fa_rc fa_caller_dup(fa_arena *a, const fa_caller *c, fa_caller *out, fa_err *e)
 {
-    fa_str *text[] = {&out->id,        &out->name,         &out->email,  &out->role, &out->roles,
-                      &out->teams,     &out->client_id,    &out->user_id, &out->account,
-                      &out->session_hash, &out->behalf,    &out->ip,     &out->agent,
-                      &out->request_id};
+    fa_str *text[] = {&out->id,      &out->name,         &out->email,     &out->role,
+                      &out->roles,   &out->teams,        &out->client_id, &out->user_id,
+                      &out->account, &out->session_hash, &out->behalf,    &out->ip,
+                      &out->agent,   &out->request_id};
 
     *out = *c;
     for (size_t i = 0; i < FA_COUNT(text); i++) {

@@ -82,8 +82,8 @@ static void sha1_end(sha1 *s, unsigned char out[20])
         out[i] = (unsigned char)(s->h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-static const sha1 sha1_start = {.h = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u,
-                                      0xc3d2e1f0u}};
+static const sha1 sha1_start = {
+    .h = {0x67452301u, 0xefcdab89u, 0x98badcfeu, 0x10325476u, 0xc3d2e1f0u}};
 
 /* key: at most 64 bytes */
 static void hmac_sha1(const unsigned char *key, size_t n, const unsigned char *msg, size_t nmsg,
@@ -294,7 +294,8 @@ static fa_rc codes_put(fa_ledger *l, fa_str user, const fa_str hashes[CODES], fa
     return rc;
 }
 
-static fa_rc tell(fa_ledger *l, const fa_caller *by, const fa_user *u, const char *action, fa_err *e)
+static fa_rc tell(fa_ledger *l, const fa_caller *by, const fa_user *u, const char *action,
+                  fa_err *e)
 {
     return fa_audit_add(l, by,
                         &(fa_audit){.action = action,
@@ -327,8 +328,8 @@ fa_rc fa_totp_confirm(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str secr
         fa_hint(e, "is the clock of the device right?");
         return fa_at(e, "code");
     }
-    if ((rc = fa_seal(l, a, secret, c->id, &sealed, e)) ||
-        (rc = codes_make(a, codes, hashes, e)) || (rc = fa_store_enter(s, &opened, e)))
+    if ((rc = fa_seal(l, a, secret, c->id, &sealed, e)) || (rc = codes_make(a, codes, hashes, e)) ||
+        (rc = fa_store_enter(s, &opened, e)))
         return rc;
     if (!(rc = fa_user_by_id(s, a, account, c->id, &u, e)) && u.totp.n)
         rc = fa_fail(e, FA_ECONFLICT, "there is a second factor already");

@@ -109,8 +109,7 @@ bool fa_ip_in(fa_str ip, fa_str list)
             continue;
         whole = bits / 8;
         rest = bits % 8;
-        if (memcmp(own, net, whole) == 0 &&
-            (!rest || (own[whole] ^ net[whole]) >> (8 - rest) == 0))
+        if (memcmp(own, net, whole) == 0 && (!rest || (own[whole] ^ net[whole]) >> (8 - rest) == 0))
             return true;
     }
     return false;
@@ -291,8 +290,8 @@ static fa_rc merge(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t 
         fa_fail(e, FA_EINVAL, "must not be longer than absoluteMinutes");
         return fa_at(e, "idleMinutes");
     }
-    if (by->ip.n && ((p->ip_allow.n && !fa_ip_in(by->ip, p->ip_allow)) ||
-                     fa_ip_in(by->ip, p->ip_block)))
+    if (by->ip.n &&
+        ((p->ip_allow.n && !fa_ip_in(by->ip, p->ip_allow)) || fa_ip_in(by->ip, p->ip_block)))
         return fa_fail(e, FA_ECONFLICT, "your own address %.*s would be shut out", FA_FMT(by->ip));
     return FA_OK;
 }

@@ -269,9 +269,8 @@ static fa_rc role_merge(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str i
         if ((rc = room_for_role(l, a, e)))
             return rc;
         fa_uuid_v4(fresh);
-        *v = (fa_role_row){.id = fa_arena_dup(a, fa_str_of(fresh)),
-                           .level = LEVEL_OWN,
-                           .created_ms = fa_now_ms()};
+        *v = (fa_role_row){
+            .id = fa_arena_dup(a, fa_str_of(fresh)), .level = LEVEL_OWN, .created_ms = fa_now_ms()};
         if (!v->id.p)
             return fa_oom(e);
     }
@@ -283,8 +282,8 @@ static fa_rc role_merge(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str i
     if ((rc = fa_text_ok(&v->name, 1, NAME_MAX_BYTES, "name", e)) ||
         (rc = fa_text_ok(&v->description, 0, TEXT_MAX_BYTES, "description", e)))
         return rc;
-    if (perms && ((rc = holds_all(by, perms, v->name, e)) ||
-                  (rc = names_of_perms(a, perms, &v->perms, e))))
+    if (perms &&
+        ((rc = holds_all(by, perms, v->name, e)) || (rc = names_of_perms(a, perms, &v->perms, e))))
         return rc;
     return FA_OK;
 }

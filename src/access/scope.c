@@ -224,7 +224,7 @@ static fa_rc take_list(const fa_catalog *cat, fa_arena *a, const json_t *list, i
 static fa_rc take(const fa_catalog *cat, fa_arena *a, const json_t *j, bool strict, int depth,
                   const fa_filter **out, fa_err *e)
 {
-    const json_t *and = json_object_get(j, "AND"), *or = json_object_get(j, "OR");
+    const json_t *and = json_object_get(j, "AND"), * or = json_object_get(j, "OR");
     const fa_filter *f;
     fa_err why = {0};
     fa_rc rc;
@@ -232,8 +232,8 @@ static fa_rc take(const fa_catalog *cat, fa_arena *a, const json_t *j, bool stri
     *out = &nothing;
     if (depth > DEPTH_MAX)
         return strict ? fa_fail(e, FA_EINVAL, "the filter is nested more than 32 deep") : FA_OK;
-    if ((and || or) && json_object_size(j) == 1 && json_is_array(and ? and : or))
-        return take_list(cat, a, and ? and : or, and ? FA_F_AND : FA_F_OR, strict, depth, out, e);
+    if ((and || or) && json_object_size(j) == 1 && json_is_array(and? and : or))
+        return take_list(cat, a, and? and : or, and? FA_F_AND : FA_F_OR, strict, depth, out, e);
     rc = fa_filter_parse(cat, a, FA_API_INTERNAL, j, "filter", &f, &why);
     if (!rc && f->kind == FA_F_LEAF)
         return take_leaf(a, f, out, e);
@@ -265,7 +265,8 @@ fa_rc fa_scope_parse(fa_ledger *l, fa_arena *a, const json_t *filter, const fa_f
     return rc;
 }
 
-static fa_rc parse_rules(fa_ledger *l, fa_arena *a, const rules *r, const fa_filter **out, fa_err *e)
+static fa_rc parse_rules(fa_ledger *l, fa_arena *a, const rules *r, const fa_filter **out,
+                         fa_err *e)
 {
     fa_filter *any = node(a, FA_F_OR, r->n, e);
     fa_catalog *cat = NULL;

@@ -71,7 +71,8 @@ static fa_rc key_get(fa_ledger *l, bool make, unsigned char key[KEY], fa_err *e)
     if (stat(path, &st) != 0) {
         if (errno != ENOENT || !make) {
             fa_fail(e, FA_EENV, "could not read the key \"%s\": %s", path, strerrordesc_np(errno));
-            return fa_hint(e, "bring the key back; without it second factors have to be set up again");
+            return fa_hint(e,
+                           "bring the key back; without it second factors have to be set up again");
         }
         if ((rc = key_make(path, e)))
             return rc;

@@ -145,8 +145,8 @@ static fa_rc device_keep(fa_ledger *l, fa_arena *a, const fa_user *u, const fa_b
     fa_device d = {.user_id = u->id,
                    .created_ms = now,
                    .expires_ms = now + DEVICE_MS,
-                   .trusted_ms = remember && p->remember_device ? now + p->remember_days * DAY_MS
-                                                                : -1};
+                   .trusted_ms =
+                       remember && p->remember_device ? now + p->remember_days * DAY_MS : -1};
     char hash[65];
     fa_rc rc;
 
@@ -487,8 +487,9 @@ fa_rc fa_signin_code(fa_ledger *l, fa_arena *a, fa_str challenge, fa_str code, b
     *out = (fa_signed_in){0};
     fa_secret_hash(challenge, hash);
     if ((rc = fa_challenge_try(s, a, account, fa_str_of(hash), CODE_TRIES, fa_now_ms(), &id, e)))
-        return rc == FA_EAUTH ? fa_fail(e, rc, "this took too long or too many tries, sign in again")
-                              : rc;
+        return rc == FA_EAUTH
+                   ? fa_fail(e, rc, "this took too long or too many tries, sign in again")
+                   : rc;
     if ((rc = fa_user_by_id(s, a, account, id, &u, e)))
         return rc == FA_ENOTFOUND ? fa_fail(e, FA_EAUTH, "the code is wrong") : rc;
     if (!fa_str_eqz(u.state, "active"))
@@ -782,7 +783,8 @@ fa_rc fa_view_as(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str user_id, 
     fa_rc rc;
 
     if (c->kind != FA_CALLER_USER || !c->session_hash.n)
-        return fa_fail(e, FA_EFORBIDDEN, "only a signed-in administrator can look through other eyes");
+        return fa_fail(e, FA_EFORBIDDEN,
+                       "only a signed-in administrator can look through other eyes");
     if ((rc = fa_user_by_id(s, a, account, person_of(c), &own, e)) ||
         (rc = fa_caller_of_user(l, a, &own, &actor, e)) ||
         (user_id.n && (rc = fa_user_by_id(s, a, account, user_id, &u, e))))

@@ -88,7 +88,7 @@ static fa_rc may_touch_rows(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_e
     return all && !on ? FA_OK
            : all      ? FA_OK
                       : fa_fail(e, FA_EFORBIDDEN,
-                           "you see only some rows, so you cannot decide who sees which");
+                                "you see only some rows, so you cannot decide who sees which");
 }
 
 static fa_rc take_filter(fa_ledger *l, fa_arena *a, const json_t *j, fa_str *out, fa_err *e)
@@ -264,8 +264,7 @@ static fa_rc team_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str 
         return fa_fail(e, FA_ECONFLICT, "the Admin Group cannot be deleted");
     if (fa_str_eqz(t.managed_by, "scim2"))
         return fa_fail(e, FA_ECONFLICT, "this group is managed by provisioning (SCIM)");
-    if ((rc = fa_caller_may_give(l, a, by, t.roles, e)) ||
-        (rc = fa_team_delete(s, account, id, e)))
+    if ((rc = fa_caller_may_give(l, a, by, t.roles, e)) || (rc = fa_team_delete(s, account, id, e)))
         return rc;
     rc = fa_audit_add(l, by,
                       &(fa_audit){.action = "group.delete",

@@ -59,7 +59,8 @@ static fa_rc rows_ok(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_to
         return fa_fail(e, FA_EFORBIDDEN, "you do not see all rows, so a token of yours cannot");
     while (fa_list_next(&teams, &team))
         if (!fa_list_has(by->teams, team))
-            return fa_fail(e, FA_EFORBIDDEN, "you are not in this group, so you cannot give its rows");
+            return fa_fail(e, FA_EFORBIDDEN,
+                           "you are not in this group, so you cannot give its rows");
     return FA_OK;
 }
 
@@ -152,12 +153,11 @@ fa_rc fa_token_make(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_tok
 fa_rc fa_token_create(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str description,
                       fa_str role, int64_t expires_ms, fa_new_token *out, fa_err *e)
 {
-    return fa_token_make(l, a, by,
-                         &(fa_token_wish){.description = description,
-                                          .roles = role,
-                                          .all_data = true,
-                                          .expires_ms = expires_ms},
-                         out, e);
+    return fa_token_make(
+        l, a, by,
+        &(fa_token_wish){
+            .description = description, .roles = role, .all_data = true, .expires_ms = expires_ms},
+        out, e);
 }
 
 /* The token, when `by` may do something with it: an own one, or any for who manages them. */

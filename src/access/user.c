@@ -126,7 +126,8 @@ fa_rc fa_user_invite(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str emai
 }
 
 /* A user that `by` may act on: not stronger than himself. */
-static fa_rc target(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_user *u, fa_err *e)
+static fa_rc target(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_user *u,
+                    fa_err *e)
 {
     fa_rc rc = fa_user_by_id(fa_ledger_store(l), a, fa_ledger_account(l), id, u, e);
 
@@ -343,8 +344,7 @@ fa_rc fa_join_link_make(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str d
     bool opened;
     fa_rc rc;
 
-    if ((rc = fa_policy_get(l, a, &p, e)) ||
-        (rc = fa_caller_may_give(l, a, by, p.join_roles, e)) ||
+    if ((rc = fa_policy_get(l, a, &p, e)) || (rc = fa_caller_may_give(l, a, by, p.join_roles, e)) ||
         (rc = fa_secret_new(a, secret, hash, e)))
         return rc;
     fa_uuid_v4(uuid);
@@ -412,7 +412,8 @@ fa_rc fa_join(fa_ledger *l, fa_arena *a, fa_str secret, fa_str email, fa_str nam
     }
     if ((rc = email_allowed(email, v.domains.n ? v.domains : p.email_domains, e)) ||
         (rc = user_new(a, email, name, FA_STR(""), v.roles, "active", &u, e)) ||
-        (rc = fa_password_rules(password, (size_t)p.min_length, words, fa_own_words(&u, words), e)) ||
+        (rc = fa_password_rules(password, (size_t)p.min_length, words, fa_own_words(&u, words),
+                                e)) ||
         (rc = fa_password_hash(a, password, &hashed, e)) || (rc = user_json(a, &u, &after, e)) ||
         (rc = fa_store_enter(s, &opened, e)))
         return rc;

@@ -260,7 +260,8 @@ fa_rc api_fe_group_roles(fa_req *r, fa_res *o, fa_err *e)
     fa_rc rc;
 
     if ((rc = in_object(r, e)) || (rc = in_list(r->mem, r->json, "roleIds", true, &more, e)) ||
-        (rc = fa_team_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0], &t, e)))
+        (rc =
+             fa_team_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0], &t, e)))
         return rc;
     if (!(z = fa_arena_printf(r->mem, "%.*s %.*s", FA_FMT(t.roles), FA_FMT(more))))
         return fa_oom(e);

@@ -27,7 +27,8 @@ fa_rc in_text(const json_t *o, const char *field, bool required, fa_str *out, fa
     return FA_OK;
 }
 
-fa_rc in_list(fa_arena *a, const json_t *o, const char *field, bool required, fa_str *out, fa_err *e)
+fa_rc in_list(fa_arena *a, const json_t *o, const char *field, bool required, fa_str *out,
+              fa_err *e)
 {
     const json_t *v = json_object_get(o, field), *item;
     fa_buf b = {0};

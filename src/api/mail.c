@@ -30,8 +30,9 @@ static fa_str link_text(fa_req *r, fa_str secret, const char *kind)
 {
     const char *base = getenv("FARTHING_URL");
     const char *path = strcmp(kind, "join") == 0 ? "join" : "signin";
-    char *z = fa_arena_printf(r->mem, "%s/%s#%.*s", base && *base ? base : fa_server_address(r->server),
-                              path, FA_FMT(secret));
+    char *z =
+        fa_arena_printf(r->mem, "%s/%s#%.*s", base && *base ? base : fa_server_address(r->server),
+                        path, FA_FMT(secret));
 
     return fa_str_of(z);
 }

@@ -45,9 +45,10 @@ fa_rc api_me_get(fa_req *r, fa_res *o, fa_err *e)
 /* A preference is a small text, number or switch under a known name; the page knows what it means. */
 static fa_rc take_preferences(fa_req *r, const json_t *j, fa_str *out, fa_err *e)
 {
-    static const char *const known[] = {"language", "timeZone",  "numberFormat",  "currencyFormat",
-                                        "theme",    "defaultView", "notifyAnomaly", "notifyBudget",
-                                        "notifyReport", "notifyCostGuard", "notifyToken", "digest"};
+    static const char *const known[] = {"language",        "timeZone",     "numberFormat",
+                                        "currencyFormat",  "theme",        "defaultView",
+                                        "notifyAnomaly",   "notifyBudget", "notifyReport",
+                                        "notifyCostGuard", "notifyToken",  "digest"};
     const char *name;
     json_t *v;
     char *text;
@@ -64,8 +65,9 @@ static fa_rc take_preferences(fa_req *r, const json_t *j, fa_str *out, fa_err *e
             ok = ok || fa_str_eqz(fa_str_of(name), known[i]);
         if (!ok || !(json_is_boolean(v) || json_is_integer(v) ||
                      (json_is_string(v) && json_string_length(v) <= 200))) {
-            fa_fail(e, FA_EINVAL, ok ? "must be a short text, a number, true or false"
-                                     : "there is no such preference");
+            fa_fail(e, FA_EINVAL,
+                    ok ? "must be a short text, a number, true or false"
+                       : "there is no such preference");
             return fa_at(e, name);
         }
     }

@@ -98,8 +98,8 @@ fa_rc api_users_post(fa_req *r, fa_res *o, fa_err *e)
                              e)))
         return rc;
     o->status = 201;
-    put_link(r, o, id, secret, mail_link(r, &(fa_user){.email = fa_str_trim(email)}, secret, "invite"),
-             "invite");
+    put_link(r, o, id, secret,
+             mail_link(r, &(fa_user){.email = fa_str_trim(email)}, secret, "invite"), "invite");
     return FA_OK;
 }
 
@@ -169,7 +169,8 @@ fa_rc api_user_enable(fa_req *r, fa_res *o, fa_err *e)
 fa_rc api_user_end_sessions(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_user u;
-    fa_rc rc = fa_user_by_id(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0], &u, e);
+    fa_rc rc =
+        fa_user_by_id(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0], &u, e);
 
     o->status = 204;
     return rc ? rc : fa_session_end_by_id(r->ledger, r->mem, r->caller, u.id, FA_STR(""), e);
@@ -209,8 +210,7 @@ fa_rc api_links_get(fa_req *r, fa_res *o, fa_err *e)
         put_str(&w, "createdBy", v[i].created_by);
         put_time(&w, "createdAt", v[i].created_ms);
         put_time(&w, "expiresAt", v[i].expires_ms);
-        put_bool(&w, "open",
-                 v[i].revoked_ms < 0 && v[i].expires_ms > now && v[i].used < v[i].most);
+        put_bool(&w, "open", v[i].revoked_ms < 0 && v[i].expires_ms > now && v[i].used < v[i].most);
         fa_jw_end_obj(&w);
     }
     fa_jw_end_arr(&w);
@@ -224,11 +224,11 @@ fa_rc api_links_post(fa_req *r, fa_res *o, fa_err *e)
     int64_t hours, most;
     fa_rc rc;
 
-    if ((rc = in_object(r, e)) ||
-        (rc = in_list(r->mem, r->json, "domains", false, &domains, e)) ||
+    if ((rc = in_object(r, e)) || (rc = in_list(r->mem, r->json, "domains", false, &domains, e)) ||
         (rc = in_int(r->json, "hours", 1, 720, 24, &hours, e)) ||
         (rc = in_int(r->json, "most", 1, 1000, 50, &most, e)) ||
-        (rc = fa_join_link_make(r->ledger, r->mem, r->caller, domains, hours, most, &id, &secret, e)))
+        (rc = fa_join_link_make(r->ledger, r->mem, r->caller, domains, hours, most, &id, &secret,
+                                e)))
         return rc;
     o->status = 201;
     put_link(r, o, id, secret, false, "join");

@@ -124,7 +124,8 @@ const fa_route fa_routes[] = {
     {"GET", "/api/me/tokens", api_me_tokens_get, FA_PERM_TOKENS_PERSONAL_MANAGE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "Personal tokens"},
     {"POST", "/api/me/tokens", api_me_tokens_post, FA_PERM_TOKENS_PERSONAL_MANAGE, PAGE | PROVED, 0,
-     0, 16384, FA_ENV_PAGE, "201 400 413", "Creates a personal token; the secret is shown this once"},
+     0, 16384, FA_ENV_PAGE, "201 400 413",
+     "Creates a personal token; the secret is shown this once"},
     {"POST", "/api/me/tokens/{id}/rotate", api_me_tokens_rotate, FA_PERM_TOKENS_PERSONAL_MANAGE,
      PAGE | PROVED, 0, 0, 16384, FA_ENV_PAGE, "200 400 404 413",
      "A second secret; the one before is good for a day more"},
@@ -155,7 +156,8 @@ const fa_route fa_routes[] = {
     {"POST", "/api/admin/users/{id}/end-sessions", api_user_end_sessions, FA_PERM_SESSIONS_REVOKE,
      PAGE, 0, 0, 16384, FA_ENV_PAGE, "204 400 404 413", "Ends all sessions of a user"},
     {"POST", "/api/admin/users/{id}/reset-mfa", api_user_reset_mfa, FA_PERM_USERS_EDIT_ROLES,
-     PAGE | PROVED, 0, 0, 16384, FA_ENV_PAGE, "204 400 404 413", "Takes a user's second factor off"},
+     PAGE | PROVED, 0, 0, 16384, FA_ENV_PAGE, "204 400 404 413",
+     "Takes a user's second factor off"},
     {"GET", "/api/admin/invite-links", api_links_get, FA_PERM_USERS_INVITE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "Links that anybody may join by"},
     {"POST", "/api/admin/invite-links", api_links_post, FA_PERM_USERS_INVITE, PAGE | PROVED, 0, 0,
@@ -241,20 +243,20 @@ const fa_route fa_routes[] = {
      "200", "Sources of bills"},
     {"GET", "/api/loads", api_loads, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE,
      "200 404", "Loads, newest first"},
-    {"GET", "/api/loads/{id}", api_load, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE,
-     "200 404", "One load with its control totals"},
+    {"GET", "/api/loads/{id}", api_load, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0,
+     FA_ENV_PAGE, "200 404", "One load with its control totals"},
     {"POST", "/api/upload", api_upload, FA_PERM_COSTCENTERS_CREATE, PAGE | FA_RT_UPLOAD, 0, 0,
      4 * GIB, FA_ENV_PAGE, "202 400 413 429", "Uploads a bill and loads it as a job"},
     {"POST", "/api/loads/{id}/reload", api_reload, FA_PERM_COSTCENTERS_CREATE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "202 400 404 413 429", "Makes an earlier load the live one again"},
     {"GET", "/api/loads/{id}/rejects", api_rejects, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0,
      FA_ENV_PAGE, "200 404", "Rows that a load skipped, as CSV"},
-    {"GET", "/api/jobs", api_jobs, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE, "200",
-     "Loads that wait, run or ended within the hour"},
+    {"GET", "/api/jobs", api_jobs, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Loads that wait, run or ended within the hour"},
     {"POST", "/api/jobs/{id}/cancel", api_job_cancel, FA_PERM_COSTCENTERS_CREATE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "204 400 404 413", "Cancels a job"},
-    {"GET", "/api/events", api_events, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE, "200",
-     "Event stream of jobs and loads"},
+    {"GET", "/api/events", api_events, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Event stream of jobs and loads"},
 
     /* ---- the page: API tokens ---- */
     {"GET", "/api/tokens", api_tokens_get, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 0,
@@ -262,8 +264,8 @@ const fa_route fa_routes[] = {
     {"POST", "/api/tokens/{id}/rotate", api_tokens_rotate, FA_PERM_TOKENS_ACCOUNT_MANAGE,
      PAGE | PROVED, 0, 0, 16384, FA_ENV_PAGE, "200 400 404 413",
      "A second secret; the one before is good for a day more"},
-    {"POST", "/api/tokens", api_tokens_post, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE | PROVED, 0, 0, 16384,
-     FA_ENV_PAGE, "201 400 413", "Creates an API token; the secret is shown this once"},
+    {"POST", "/api/tokens", api_tokens_post, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE | PROVED, 0, 0,
+     16384, FA_ENV_PAGE, "201 400 413", "Creates an API token; the secret is shown this once"},
     {"DELETE", "/api/tokens/{id}", api_tokens_delete, FA_PERM_TOKENS_ACCOUNT_MANAGE,
      PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Revokes an API token"},
     {"GET", "/api/roles", api_roles, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
@@ -299,14 +301,10 @@ static void put_flags(fa_jw *w, unsigned flags)
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{FA_RT_TOKEN, "token"},
-                 {FA_RT_SESSION, "session"},
-                 {FA_RT_UPLOAD, "upload"},
-                 {FA_RT_KEY_LIMIT, "keyLimit"},
-                 {FA_RT_PROVED, "proved"},
-                 {FA_RT_ALL_ROWS, "allRows"},
-                 {FA_RT_OWN_EYES, "ownEyes"},
-                 {FA_RT_LOOPBACK, "loopback"}};
+    } names[] = {{FA_RT_TOKEN, "token"},      {FA_RT_SESSION, "session"},
+                 {FA_RT_UPLOAD, "upload"},    {FA_RT_KEY_LIMIT, "keyLimit"},
+                 {FA_RT_PROVED, "proved"},    {FA_RT_ALL_ROWS, "allRows"},
+                 {FA_RT_OWN_EYES, "ownEyes"}, {FA_RT_LOOPBACK, "loopback"}};
 
     fa_jw_key(w, "flags");
     fa_jw_arr(w);

@@ -106,11 +106,10 @@ static void put_event(fa_jw *w, const fa_audit_row *v)
 /* Reading the log leaves a line in it (AU-8). */
 static fa_rc read_log(fa_req *r, const char *action, fa_err *e)
 {
-    return fa_audit_add(r->ledger, r->caller,
-                        &(fa_audit){.action = action,
-                                    .object_type = "audit",
-                                    .object_name = fa_req_query(r, "q")},
-                        e);
+    return fa_audit_add(
+        r->ledger, r->caller,
+        &(fa_audit){.action = action, .object_type = "audit", .object_name = fa_req_query(r, "q")},
+        e);
 }
 
 fa_rc api_audit_get(fa_req *r, fa_res *o, fa_err *e)
@@ -142,10 +141,9 @@ fa_rc api_audit_get(fa_req *r, fa_res *o, fa_err *e)
 
 static void put_csv_line(fa_buf *b, const fa_audit_row *v)
 {
-    const fa_str text[] = {v->actor_kind,  v->actor_name, v->source,      v->ip,
-                           v->action,      v->object_type, v->object_id,  v->object_name,
-                           v->outcome,     v->severity,    v->before,     v->after,
-                           v->request_id,  v->hash};
+    const fa_str text[] = {v->actor_kind,  v->actor_name, v->source,      v->ip,      v->action,
+                           v->object_type, v->object_id,  v->object_name, v->outcome, v->severity,
+                           v->before,      v->after,      v->request_id,  v->hash};
 
     fa_buf_fmt(b, "%lld,", (long long)v->seq);
     fa_time_iso(b, v->at_ms);

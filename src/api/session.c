@@ -73,9 +73,9 @@ fa_rc api_session_get(fa_req *r, fa_res *o, fa_err *e)
 static fa_rc set_cookie(fa_req *r, fa_res *o, const char *name, fa_str secret, int64_t seconds,
                         fa_err *e)
 {
-    char *v = fa_arena_printf(
-        r->mem, "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=%lld", name,
-        FA_FMT(secret), (long long)seconds);
+    char *v =
+        fa_arena_printf(r->mem, "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=%lld",
+                        name, FA_FMT(secret), (long long)seconds);
 
     return v ? fa_res_header(r, o, "Set-Cookie", v, e) : fa_oom(e);
 }
@@ -84,7 +84,8 @@ fa_browser api_browser(const fa_req *r)
 {
     fa_str cookies = fa_req_header(r, "Cookie");
 
-    return (fa_browser){.agent = r->agent, .ip = r->ip, .device = fa_cookie_find(cookies, "__Host-d")};
+    return (fa_browser){
+        .agent = r->agent, .ip = r->ip, .device = fa_cookie_find(cookies, "__Host-d")};
 }
 
 /* Answers a sign-in: the cookies, and the session as GET gives it; or the question for a code. */

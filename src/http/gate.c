@@ -264,7 +264,8 @@ void fa_gate_audit(fa_wire *w, unsigned before)
     bool exported = r->perm == FA_PERM_COST_EXPORT || r->perm == FA_PERM_AUDIT_EXPORT;
     fa_err e;
 
-    if (fa_audit_written() != before || r->perm == FA_PERM_PUBLIC || (fa_route_reads(r) && !exported))
+    if (fa_audit_written() != before || r->perm == FA_PERM_PUBLIC ||
+        (fa_route_reads(r) && !exported))
         return;
     if (fa_audit_add(w->server->ledger, &w->caller,
                      &(fa_audit){.action = exported ? "export" : "request",

@@ -211,7 +211,8 @@ fa_rc fa_view_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, 
     if (rc)
         return rc;
     if (!(rc = fa_view_of(l, a, by, id, &v, e)) && !(rc = fa_acl_write(l, a, by, KIND, id, e)) &&
-        !(rc = fa_view_delete(s, fa_ledger_account(l), id, e)) && !(rc = fa_acl_drop(l, KIND, id, e)))
+        !(rc = fa_view_delete(s, fa_ledger_account(l), id, e)) &&
+        !(rc = fa_acl_drop(l, KIND, id, e)))
         rc = audit(l, by, "view.delete", &v, v.body, FA_STR(""), e);
     return fa_store_leave(s, opened, rc, e);
 }

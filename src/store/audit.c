@@ -14,13 +14,15 @@
     X(last, "SELECT " COLUMNS " FROM audit WHERE account = ?1 ORDER BY seq DESC LIMIT 1")          \
     X(walk, "SELECT " COLUMNS " FROM audit WHERE account = ?1 AND seq > ?2 ORDER BY seq"           \
             " LIMIT 1000")                                                                         \
-    X(find, "SELECT " COLUMNS " FROM audit WHERE account = ?1 AND at_ms BETWEEN ?2 AND ?3"         \
-            " AND (?4 = 0 OR seq < ?4)" SAME("actor_id", "5") SAME("action", "6")                  \
-                SAME("object_type", "7") SAME("object_id", "8") SAME("outcome", "9")               \
-                    SAME("severity", "10")                                                         \
-            " AND (?11 = '' OR instr(lower(action || ' ' || actor_name || ' ' || object_type"      \
-            " || ' ' || object_id || ' ' || object_name || ' ' || ip), lower(?11)) > 0)"           \
-            " ORDER BY seq DESC LIMIT ?12")
+    X(find,                                                                                        \
+      "SELECT " COLUMNS " FROM audit WHERE account = ?1 AND at_ms BETWEEN ?2 AND ?3"               \
+      " AND (?4 = 0 OR seq < ?4)" SAME("actor_id", "5") SAME("action", "6")                        \
+          SAME("object_type", "7") SAME("object_id", "8") SAME("outcome", "9") SAME(               \
+              "severity",                                                                          \
+              "10") " AND (?11 = '' OR instr(lower(action || ' ' || actor_name || ' ' || "         \
+                    "object_type"                                                                  \
+                    " || ' ' || object_id || ' ' || object_name || ' ' || ip), lower(?11)) > 0)"   \
+                    " ORDER BY seq DESC LIMIT ?12")
 
 FA_DB_TABLE(audit, AUDIT_STATEMENTS);
 

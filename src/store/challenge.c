@@ -34,8 +34,8 @@ fa_rc fa_challenge_add(fa_store *s, fa_str account, fa_str hash, fa_str user, in
 fa_rc fa_challenge_try(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t most,
                        int64_t now_ms, fa_str *user, fa_err *e)
 {
-    fa_rc rc = fa_db_one(s, table, ST_try, a, read_user, user, e, "ttii", account, hash, most,
-                         now_ms);
+    fa_rc rc =
+        fa_db_one(s, table, ST_try, a, read_user, user, e, "ttii", account, hash, most, now_ms);
 
     return rc == FA_ENOTFOUND ? fa_fail(e, FA_EAUTH, "sign in again") : rc;
 }

@@ -5,9 +5,11 @@
 #define COLUMNS "id, state, request, error, rows, created_ms, completed_ms, owner, scope"
 
 #define COST_QUERY_STATEMENTS(X)                                                                   \
-    X(put, "INSERT INTO cost_query (account, " COLUMNS ", result)"                                 \
-           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (account, id) DO UPDATE"      \
-           " SET state = ?3, request = ?4, error = ?5, rows = ?6, completed_ms = ?8, result = ?11, scope = ?10") \
+    X(put,                                                                                         \
+      "INSERT INTO cost_query (account, " COLUMNS ", result)"                                      \
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (account, id) DO UPDATE" \
+      " SET state = ?3, request = ?4, error = ?5, rows = ?6, completed_ms = ?8, result = ?11, "    \
+      "scope = ?10")                                                                               \
     X(get, "SELECT " COLUMNS ", '' FROM cost_query WHERE account = ?1 AND id = ?2")                \
     X(get_result, "SELECT " COLUMNS ", result FROM cost_query WHERE account = ?1 AND id = ?2")     \
     X(drop_results, "UPDATE cost_query SET result = '' WHERE account = ?1 AND result <> ''"        \
@@ -35,7 +37,8 @@ static void read_cost_query(fa_db_row *r, void *out)
 fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost_query *v, fa_err *e)
 {
     return fa_db_run(s, table, ST_put, NULL, e, "tttttiiittt", account, v->id, v->state, v->request,
-                     v->error, v->rows, v->created_ms, v->completed_ms, v->owner, v->scope, v->result);
+                     v->error, v->rows, v->created_ms, v->completed_ms, v->owner, v->scope,
+                     v->result);
 }
 
 fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result,

@@ -144,8 +144,7 @@ fa_rc fa_team_clear_claims(fa_store *s, fa_str account, fa_str id, fa_err *e)
 fa_rc fa_team_add_member(fa_store *s, fa_str account, fa_str team, fa_str user, fa_str source,
                          fa_err *e)
 {
-    fa_rc rc =
-        fa_db_run(s, table, ST_add_member, NULL, e, "tttt", account, team, user, source);
+    fa_rc rc = fa_db_run(s, table, ST_add_member, NULL, e, "tttt", account, team, user, source);
 
     return rc == FA_ENOTFOUND ? fa_fail(e, rc, "no such group or user") : rc;
 }

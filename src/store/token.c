@@ -28,7 +28,8 @@
     X(touch, "UPDATE token SET last_used_ms = max(last_used_ms, ?3), last_used_ip = ?4,"           \
              " last_used_route = ?5 WHERE account = ?1 AND id = ?2")                               \
     X(add_role, "INSERT OR IGNORE INTO token_role (account, token_id, role) VALUES (?1, ?2, ?3)")  \
-    X(add_team, "INSERT OR IGNORE INTO token_team (account, token_id, team_id) VALUES (?1, ?2, ?3)")
+    X(add_team, "INSERT OR IGNORE INTO token_team (account, token_id, team_id) VALUES (?1, ?2, "   \
+                "?3)")
 
 FA_DB_TABLE(token, TOKEN_STATEMENTS);
 
@@ -111,8 +112,7 @@ fa_rc fa_token_rotate(fa_store *s, fa_str account, fa_str id, fa_str hash, int64
                       fa_err *e)
 {
     int64_t changed = 0;
-    fa_rc rc =
-        fa_db_run(s, table, ST_rotate, &changed, e, "ttti", account, id, hash, old_until_ms);
+    fa_rc rc = fa_db_run(s, table, ST_rotate, &changed, e, "ttti", account, id, hash, old_until_ms);
 
     return rc || changed ? rc : fa_fail(e, FA_ENOTFOUND, "no such token");
 }

@@ -54,7 +54,7 @@ static fa_rc must_change(fa_rc rc, int64_t changed, fa_err *e)
     return rc || changed ? rc : fa_fail(e, FA_ENOTFOUND, "no such user");
 }
 
-static fa_str or(fa_str v, fa_str absent)
+static fa_str or (fa_str v, fa_str absent)
 {
     return v.n ? v : absent;
 }
@@ -84,8 +84,8 @@ fa_rc fa_user_add(fa_store *s, fa_str account, const fa_user *u, fa_err *e)
     if (rc)
         return rc;
     rc = twice(fa_db_run(s, table, ST_add, NULL, e, "ttttttttttiiii", account, u->id, u->email,
-                         u->name, u->password, or(u->state, FA_STR("active")), u->phone,
-                         or(u->managed_by, FA_STR("local")), or(u->preferences, FA_STR("{}")),
+                         u->name, u->password, or (u->state, FA_STR("active")), u->phone,
+                         or (u->managed_by, FA_STR("local")), or (u->preferences, FA_STR("{}")),
                          u->totp, u->created_ms, u->last_login_ms, u->joined_ms, (int64_t)-1),
                u->email, e);
     if (!rc)
@@ -96,10 +96,10 @@ fa_rc fa_user_add(fa_store *s, fa_str account, const fa_user *u, fa_err *e)
 fa_rc fa_user_update(fa_store *s, fa_str account, const fa_user *u, fa_err *e)
 {
     int64_t changed = 0;
-    fa_rc rc = twice(fa_db_run(s, table, ST_update, &changed, e, "tttttttti", account, u->id,
-                               u->email, u->name, u->state, u->phone, u->managed_by,
-                               u->preferences, u->joined_ms),
-                     u->email, e);
+    fa_rc rc =
+        twice(fa_db_run(s, table, ST_update, &changed, e, "tttttttti", account, u->id, u->email,
+                        u->name, u->state, u->phone, u->managed_by, u->preferences, u->joined_ms),
+              u->email, e);
 
     return must_change(rc, changed, e);
 }

@@ -204,16 +204,13 @@ static void every_refusal_of_a_token_says_the_same(void **state)
     fa_caller c;
     fa_err wrong = {0}, gone = {0}, old = {0};
 
-    assert_int_equal(check_token(f, revoked.client_id, FA_STR("fsk_x"), &c, &wrong),
-                     FA_EAUTH);
+    assert_int_equal(check_token(f, revoked.client_id, FA_STR("fsk_x"), &c, &wrong), FA_EAUTH);
     must(fa_token_revoke(fa_ledger_store(f->l), fa_ledger_account(f->l), revoked.id, NOW, &gone),
          &gone);
-    assert_int_equal(check_token(f, revoked.client_id, revoked.secret, &c, &gone),
-                     FA_EAUTH);
+    assert_int_equal(check_token(f, revoked.client_id, revoked.secret, &c, &gone), FA_EAUTH);
     must(check_token(f, expiring.client_id, expiring.secret, &c, &old), &old);
     set_now(NOW + DAY);
-    assert_int_equal(check_token(f, expiring.client_id, expiring.secret, &c, &old),
-                     FA_EAUTH);
+    assert_int_equal(check_token(f, expiring.client_id, expiring.secret, &c, &old), FA_EAUTH);
     assert_string_equal(wrong.msg, gone.msg);
     assert_string_equal(wrong.msg, old.msg);
 }
@@ -362,10 +359,13 @@ static void passwords_may_have_256_bytes_and_no_more(void **state)
     for (int i = 0; i < 257; i++)
         text[i] = (char)('!' + (i * 7 + i / 13) % 90);
     text[257] = '\0';
-    assert_int_equal(fa_password_rules((fa_str){text, 256}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e), FA_OK);
-    assert_int_equal(fa_password_rules((fa_str){text, 257}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e), FA_EDATA);
+    assert_int_equal(fa_password_rules((fa_str){text, 256}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_OK);
+    assert_int_equal(fa_password_rules((fa_str){text, 257}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_EDATA);
     text[5] = '\0';
-    assert_int_equal(fa_password_rules((fa_str){text, 100}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e), FA_EDATA);
+    assert_int_equal(fa_password_rules((fa_str){text, 100}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_EDATA);
 }
 
 static void the_deny_list_is_long_enough(void **state)
@@ -389,7 +389,8 @@ static void five_failures_cost_thirty_seconds_then_double(void **state)
     for (size_t i = 0; i < FA_COUNT(delays); i++) {
         fa_guess_failed(mail, FA_STR(""), ip, now);
         assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == delays[i] * 1000);
-        assert_true(fa_guess_wait(mail, FA_STR(""), FA_STR("198.51.100.7"), now) == delays[i] * 1000);
+        assert_true(fa_guess_wait(mail, FA_STR(""), FA_STR("198.51.100.7"), now) ==
+                    delays[i] * 1000);
         assert_true(fa_guess_wait(FA_STR("bob@example.com"), FA_STR(""), ip, now) == 0);
         now += delays[i] * 1000;
         assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
@@ -478,9 +479,7 @@ static fa_str sign_in_first(fixture *f)
     fa_err e = {0};
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
-    must(by_link(f, link, FA_STR(GOOD), FA_STR("agent"), FA_STR("127.0.0.1"),
-                        &session, &e),
-         &e);
+    must(by_link(f, link, FA_STR(GOOD), FA_STR("agent"), FA_STR("127.0.0.1"), &session, &e), &e);
     f->link = link;
     return session;
 }
@@ -497,8 +496,7 @@ static void the_link_works_once_and_makes_an_administrator(void **state)
     assert_true(fa_str_eqz(c.role, "admin"));
     assert_true(fa_str_eqz(c.email, "ann@example.com"));
     assert_true(fa_caller_may(&c, FA_PERM_TOKENS_ACCOUNT_MANAGE));
-    assert_int_equal(by_link(f, f->link, FA_STR(GOOD), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &again, &e),
+    assert_int_equal(by_link(f, f->link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &again, &e),
                      FA_EAUTH);
 }
 
@@ -509,13 +507,10 @@ static void a_refused_password_leaves_the_link_good(void **state)
     fa_err e = {0};
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
-    assert_int_equal(by_link(f, link, FA_STR("short"), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &session, &e),
-                     FA_EDATA);
+    assert_int_equal(
+        by_link(f, link, FA_STR("short"), FA_STR(""), FA_STR("127.0.0.1"), &session, &e), FA_EDATA);
     assert_string_equal(e.field, "password");
-    must(by_link(f, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session,
-                        &e),
-         &e);
+    must(by_link(f, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session, &e), &e);
 }
 
 static void a_link_ends_after_seven_days(void **state)
@@ -526,8 +521,7 @@ static void a_link_ends_after_seven_days(void **state)
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
     set_now(NOW + 7 * DAY + 1);
-    assert_int_equal(by_link(f, link, FA_STR(GOOD), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &session, &e),
+    assert_int_equal(by_link(f, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session, &e),
                      FA_EAUTH);
 }
 
@@ -539,15 +533,15 @@ static void password_sign_in(void **state)
     fa_caller c;
 
     sign_in_first(f);
-    must(by_password(f, FA_STR(" Ann@example.com "), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &session, &e),
+    must(by_password(f, FA_STR(" Ann@example.com "), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &session, &e),
          &e);
     must(check_session(f, session, &c, &e), &e);
-    assert_int_equal(by_password(f, FA_STR("ann@example.com"), FA_STR("x"),
-                                        FA_STR(""), FA_STR("127.0.0.1"), &session, &wrong),
+    assert_int_equal(by_password(f, FA_STR("ann@example.com"), FA_STR("x"), FA_STR(""),
+                                 FA_STR("127.0.0.1"), &session, &wrong),
                      FA_EAUTH);
-    assert_int_equal(by_password(f, FA_STR("bob@example.com"), FA_STR(GOOD),
-                                        FA_STR(""), FA_STR("127.0.0.1"), &session, &unknown),
+    assert_int_equal(by_password(f, FA_STR("bob@example.com"), FA_STR(GOOD), FA_STR(""),
+                                 FA_STR("127.0.0.1"), &session, &unknown),
                      FA_EAUTH);
     assert_string_equal(wrong.msg, unknown.msg);
 }
@@ -560,12 +554,9 @@ static void the_sixth_try_has_to_wait(void **state)
 
     sign_in_first(f);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(
-            by_password(f, mail, FA_STR("wrong"), FA_STR(""), ip, &session, &e),
-            FA_EAUTH);
-    assert_int_equal(
-        by_password(f, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e),
-        FA_ELIMIT);
+        assert_int_equal(by_password(f, mail, FA_STR("wrong"), FA_STR(""), ip, &session, &e),
+                         FA_EAUTH);
+    assert_int_equal(by_password(f, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e), FA_ELIMIT);
     assert_true(fa_signin_wait(mail, ip) == 30000);
     set_now(NOW + 30000);
     must(by_password(f, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e), &e);
@@ -585,8 +576,8 @@ static void a_session_ends_idle_and_old(void **state)
     }
     set_now(NOW + DAY);
     assert_int_equal(check_session(f, session, &c, &e), FA_EAUTH);
-    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &session, &e),
+    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &session, &e),
          &e);
     set_now(NOW + DAY + 61 * 60000LL);
     assert_int_equal(check_session(f, session, &c, &e), FA_EAUTH);
@@ -611,8 +602,8 @@ static void changing_the_password_ends_the_other_sessions(void **state)
     fa_caller c, x;
     fa_err e = {0};
 
-    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &other, &e),
+    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &other, &e),
          &e);
     must(check_session(f, mine, &c, &e), &e);
     assert_int_equal(

@@ -25,17 +25,16 @@ static void every_row_is_whole(void **state)
 
 static void only_these_are_public(void **state)
 {
-    static const char *const open[] = {
-        "POST /api/session",
-        "POST /api/session/code",
-        "POST /api/session/link",
-        "POST /api/session/about",
-        "POST /api/session/join",
-        "POST /api/session/forgotten",
-        "POST /frontegg/identity/resources/auth/v1/user",
-        "POST /frontegg/identity/resources/auth/v1/user/mfa/verify",
-        "GET /healthz",
-        "GET /metrics"};
+    static const char *const open[] = {"POST /api/session",
+                                       "POST /api/session/code",
+                                       "POST /api/session/link",
+                                       "POST /api/session/about",
+                                       "POST /api/session/join",
+                                       "POST /api/session/forgotten",
+                                       "POST /frontegg/identity/resources/auth/v1/user",
+                                       "POST /frontegg/identity/resources/auth/v1/user/mfa/verify",
+                                       "GET /healthz",
+                                       "GET /metrics"};
     size_t n = 0;
 
     (void)state;

@@ -204,7 +204,9 @@ static void test_signin(void **state)
     add_user(t, "u1", "a@b.c");
     OK(t, fa_signin_add(t->s, ACC, FA_STR("u1"), HASH, FA_STR("link"), 1, 1000, &t->e));
     OK(t, fa_signin_add(t->s, ACC, FA_STR("u1"), HASH2, FA_STR("link"), 1, 1000, &t->e));
-    assert_int_equal(fa_signin_add(t->s, ACC, FA_STR("nobody"), HASH, FA_STR("link"), 1, 1000, &t->e), FA_ECONFLICT);
+    assert_int_equal(
+        fa_signin_add(t->s, ACC, FA_STR("nobody"), HASH, FA_STR("link"), 1, 1000, &t->e),
+        FA_ECONFLICT);
     assert_int_equal(fa_signin_take(t->s, &t->a, ACC, HASH, 1000, &id, &t->e), FA_EAUTH); /* late */
     assert_int_equal(fa_signin_take(t->s, &t->a, OTHER, HASH, 10, &id, &t->e), FA_EAUTH);
     OK(t, fa_signin_take(t->s, &t->a, ACC, HASH, 999, &id, &t->e));
