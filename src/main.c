@@ -54,7 +54,8 @@ const fa_cmd fa_cmds[] = {
      .run = fa_cli_link},
     {.name = "serve",
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
-              " [--per-key N] [--query-timeout SECONDS]",
+              " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
+              " [--ca-file FILE] [--vault-key FILE]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,
@@ -68,11 +69,23 @@ const fa_cmd fa_cmds[] = {
      .doc = "proves that no record of the audit log was changed, removed or moved",
      .needs_ledger = true,
      .run = fa_cli_audit},
+    {.name = "vault",
+     .usage = "vault key FILE | vault rotate --data DIR --new-key FILE [--vault-key FILE] | vault "
+              "check --data DIR [--vault-key FILE]",
+     .doc = "the master key of stored credentials",
+     .needs_ledger = true,
+     .alone = fa_cli_vault_alone,
+     .run = fa_cli_vault},
     {.name = "check",
      .usage = "check --data DIR",
      .doc = "proves every control total and rule again, from the archive up",
      .needs_ledger = true,
      .run = fa_cli_check},
+    {.name = "validate",
+     .usage = "validate FILE [--json] [--focus 1.0|1.1|1.2] [--applies CRITERION,...|all]",
+     .doc = "asks whether a file keeps the rules of FOCUS; exit code 1 when one that says MUST is"
+            " broken",
+     .run = fa_cli_validate},
     {.name = "rebuild",
      .usage = "rebuild --data DIR",
      .doc = "makes the ledger again from the archive",

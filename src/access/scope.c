@@ -148,28 +148,6 @@ static fa_filter *node(fa_arena *a, int kind, size_t nkid, fa_err *e)
     return NULL;
 }
 
-/* The filter may outlive its catalog, so the key's texts are copied. Whoever adds a member to fa_key that leads
- * into the catalog must copy what it leads to as well. */
-static fa_rc copy_key(fa_arena *a, const fa_key *k, const fa_key **out, fa_err *e)
-{
-    fa_key *c = fa_arena_alloc(a, sizeof *c);
-    fa_str *text[] = {c ? &c->cost_center : NULL, c ? &c->cost_center_id : NULL,
-                      c ? &c->key : NULL,         c ? &c->key_v1 : NULL,
-                      c ? &c->display : NULL,     c ? &c->path : NULL,
-                      c ? &c->expr : NULL};
-
-    if (!c)
-        return fa_oom(e);
-    *c = *k;
-    for (size_t i = 0; i < FA_COUNT(text); i++) {
-        *text[i] = fa_arena_dup(a, *text[i]);
-        if (!text[i]->p)
-            return fa_oom(e);
-    }
-    *out = c;
-    return FA_OK;
-}
-
 /* x -> (key exists AND x): a missing value never matches. */
 static fa_rc must_exist(fa_arena *a, const fa_filter *x, const fa_filter **out, fa_err *e)
 {
@@ -187,16 +165,8 @@ static fa_rc must_exist(fa_arena *a, const fa_filter *x, const fa_filter **out, 
 
 static fa_rc take_leaf(fa_arena *a, const fa_filter *f, const fa_filter **out, fa_err *e)
 {
-    fa_filter *c = node(a, FA_F_LEAF, 0, e);
-    fa_rc rc;
-
-    if (!c)
-        return fa_oom(e);
-    *c = *f;
-    if ((rc = copy_key(a, f->key, &c->key, e)))
-        return rc;
-    *out = c;
-    return c->op == FA_OP_NOT_ONE_OF || c->op == FA_OP_NOT_CONTAINS ? must_exist(a, c, out, e)
+    *out = f;
+    return f->op == FA_OP_NOT_ONE_OF || f->op == FA_OP_NOT_CONTAINS ? must_exist(a, f, out, e)
                                                                     : FA_OK;
 }
 
@@ -253,16 +223,31 @@ static fa_rc take(const fa_catalog *cat, fa_arena *a, const json_t *j, bool stri
     return FA_OK;
 }
 
+static void put_catalog(void *catalog)
+{
+    fa_catalog_put(catalog);
+}
+
+/* The filter's keys lead into the catalog: it stays as long as the arena does. */
+static fa_rc catalog_for(fa_ledger *l, fa_arena *a, fa_catalog **out, fa_err *e)
+{
+    fa_rc rc = fa_catalog_get(l, out, e);
+
+    if (rc)
+        return rc;
+    if (fa_arena_defer(a, put_catalog, *out))
+        return FA_OK;
+    fa_catalog_put(*out);
+    return fa_oom(e);
+}
+
 fa_rc fa_scope_parse(fa_ledger *l, fa_arena *a, const json_t *filter, const fa_filter **out,
                      fa_err *e)
 {
     fa_catalog *cat = NULL;
-    fa_rc rc = fa_catalog_get(l, &cat, e);
+    fa_rc rc = catalog_for(l, a, &cat, e);
 
-    if (!rc)
-        rc = take(cat, a, filter, true, 1, out, e);
-    fa_catalog_put(cat);
-    return rc;
+    return rc ? rc : take(cat, a, filter, true, 1, out, e);
 }
 
 static fa_rc parse_rules(fa_ledger *l, fa_arena *a, const rules *r, const fa_filter **out,
@@ -270,7 +255,7 @@ static fa_rc parse_rules(fa_ledger *l, fa_arena *a, const rules *r, const fa_fil
 {
     fa_filter *any = node(a, FA_F_OR, r->n, e);
     fa_catalog *cat = NULL;
-    fa_rc rc = any ? fa_catalog_get(l, &cat, e) : e->rc;
+    fa_rc rc = any ? catalog_for(l, a, &cat, e) : e->rc;
 
     for (size_t i = 0; !rc && i < r->n; i++) {
         json_t *j = json_loadb(r->filter[i].p, r->filter[i].n, 0, NULL);
@@ -280,7 +265,6 @@ static fa_rc parse_rules(fa_ledger *l, fa_arena *a, const rules *r, const fa_fil
             rc = take(cat, a, j, false, 1, &any->kid[i], e);
         json_decref(j);
     }
-    fa_catalog_put(cat);
     if (rc)
         return rc;
     *out = r->n == 1 ? any->kid[0] : any;

@@ -1,12 +1,14 @@
 /*
  * seal.c - what must be read back (the seeds of second factors) is kept sealed with XChaCha20-Poly1305.
  *
- * The key is never in the data folder, so neither a backup nor a stolen meta.db opens anything: it is the
+ * Where the vault has its master key, it does the work. Else the key is one of our own, never in the data folder, so neither a backup nor a stolen meta.db opens anything: it is the
  * file named by FARTHING_KEY_FILE, the systemd credential "farthing-key", or DIR.key beside the data
  * folder DIR, made when it is first needed. What a text is about (account, user) is bound into it,
  * so a row moved to another place does not open.
  */
 #include "access/internal.h"
+
+#include "vault/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,6 +100,45 @@ static fa_rc bound_to(fa_ledger *l, fa_arena *a, fa_str about, fa_str *out, fa_e
     return z ? FA_OK : fa_oom(e);
 }
 
+#define BY_VAULT FA_STR("vault:")
+
+static fa_rc vault_place(fa_arena *a, fa_str about, const char **out, fa_err *e)
+{
+    *out = fa_arena_printf(a, "user/%.*s/totp", FA_FMT(about));
+    return *out ? FA_OK : fa_oom(e);
+}
+
+static fa_rc vault_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out,
+                        fa_err *e)
+{
+    const char *place, *z;
+    fa_str sealed;
+    fa_rc rc;
+
+    if ((rc = vault_place(a, about, &place, e)) ||
+        (rc = fa_vault_seal(fa_ledger_store(l), a, fa_ledger_account(l), place, plain, &sealed, e)))
+        return rc;
+    z = fa_arena_printf(a, "vault:%.*s", FA_FMT(sealed));
+    *out = fa_str_of(z);
+    return z ? FA_OK : fa_oom(e);
+}
+
+static fa_rc vault_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about, fa_str *plain,
+                          fa_err *e)
+{
+    const char *place;
+    fa_secret clear = {0};
+    fa_rc rc;
+
+    sealed = (fa_str){sealed.p + BY_VAULT.n, sealed.n - BY_VAULT.n};
+    if ((rc = vault_place(a, about, &place, e)) ||
+        (rc = fa_vault_unseal(fa_ledger_store(l), fa_ledger_account(l), place, sealed, &clear, e)))
+        return rc;
+    *plain = fa_arena_dup(a, (fa_str){clear.p ? clear.p : "", clear.n});
+    fa_secret_free(&clear);
+    return plain->p ? FA_OK : fa_oom(e);
+}
+
 fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out, fa_err *e)
 {
     enum {
@@ -111,6 +152,8 @@ fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out
     fa_str ad;
     fa_rc rc;
 
+    if (fa_vault_ready())
+        return vault_seal(l, a, plain, about, out, e);
     if (!box || !text || plain.n > PLAIN_MAX)
         return fa_oom(e);
     if ((rc = bound_to(l, a, about, &ad, e)) || (rc = key_get(l, true, key, e)))
@@ -136,6 +179,8 @@ fa_rc fa_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about, fa_str *
     fa_str ad;
     fa_rc rc;
 
+    if (fa_str_starts(sealed, BY_VAULT))
+        return vault_unseal(l, a, sealed, about, plain, e);
     if (!box || !out)
         return fa_oom(e);
     if ((rc = bound_to(l, a, about, &ad, e)) || (rc = key_get(l, false, key, e)))

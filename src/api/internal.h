@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "job/job.h"
+#include "net/net.h"
 #include "present/present.h"
 #include "query/query.h"
 
@@ -15,6 +16,7 @@ typedef struct fa_app {
     fa_ledger  *ledger;
     _Atomic(fa_server *) server; /* set once the listener is open */
     fa_jobs    *jobs;
+    fa_net     *net;   /* outgoing requests */
     fa_queries *queries;
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
@@ -39,6 +41,10 @@ FA_MUST_CHECK fa_rc in_list(fa_arena *a, const json_t *o, const char *field, boo
 /* A whole number of the query string. */
 FA_MUST_CHECK fa_rc in_query_int(const fa_req *r, const char *name, int64_t least, int64_t most, int64_t absent,
                                  int64_t *out, fa_err *e);
+
+/* A secret object of the body as text (credentials.c); api_forget wipes it, its text and the body. */
+FA_MUST_CHECK fa_rc in_secret(fa_req *r, const char *field, bool required, fa_str *out, fa_err *e);
+void api_forget(fa_req *r, const char *field, fa_str text);
 
 /* ---- JSON out (input.c) ---- */
 void put_str(fa_jw *w, const char *key, fa_str v);
@@ -97,5 +103,14 @@ fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
     api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */
+fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
+fa_handler api_v1_tags, api_v1_tag, api_v1_tag_post, api_v1_tag_put, api_v1_tag_delete, api_v1_meta, api_v1_meta_put; /* tagsv.c */
+fa_handler api_v2_tags, api_v2_tag, api_v2_tag_post, api_v2_tag_put, api_v2_tag_delete, api_v2_meta, api_v2_meta_put;
+fa_handler api_v2_versions, api_v2_version, api_vt_list, api_vt_get, api_vt_post, api_vt_put;
+fa_handler api_tags, api_tag_get, api_tag_post, api_tag_put, api_tag_delete, api_tag_undelete, api_tag_duplicate; /* tags.c */
+fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put, api_tag_folder_delete;
+fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
+fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
+fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
 
 #endif

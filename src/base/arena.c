@@ -28,6 +28,28 @@ void fa_arena_init(fa_arena *a, size_t limit)
     *a = (fa_arena){.limit = limit};
 }
 
+void fa_arena_count(fa_arena *a)
+{
+    a->counts = true;
+}
+
+/* The memory of a block; small ones, of which each question has a few, are not worth counting. */
+static struct fa_block *take_block(fa_arena *a, size_t size)
+{
+    bool counts = a->counts && size > BLOCK_MAX / 4;
+    struct fa_block *b;
+
+    if (counts && !fa_memory_take(FA_MEM_QUESTIONS, size))
+        return NULL;
+    if (!(b = calloc(1, size))) {
+        if (counts)
+            fa_memory_give(FA_MEM_QUESTIONS, size);
+    } else if (counts) {
+        a->counted += size;
+    }
+    return b;
+}
+
 static struct fa_block *block_new(fa_arena *a, size_t need)
 {
     size_t size = a->head ? a->head->size * 2 : BLOCK_FIRST;
@@ -37,7 +59,7 @@ static struct fa_block *block_new(fa_arena *a, size_t need)
         size = BLOCK_MAX;
     if (size < need)
         size = need;
-    if (!(b = calloc(1, HEADER + size)))
+    if (!(b = take_block(a, HEADER + size)))
         return NULL;
     b->size = size;
     if (a->head && need > BLOCK_MAX / 2) { /* a big single: keep the roomy block in front */
@@ -111,14 +133,35 @@ char *fa_arena_printf(fa_arena *a, const char *fmt, ...)
     return p;
 }
 
+struct fa_defer {
+    struct fa_defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+bool fa_arena_defer(fa_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct fa_defer *d = fa_arena_alloc(a, sizeof *d);
+
+    if (!d)
+        return false;
+    *d = (struct fa_defer){a->defer, fn, arg};
+    a->defer = d;
+    return true;
+}
+
 void fa_arena_release(fa_arena *a)
 {
+    for (const struct fa_defer *d = a->defer; d; d = d->next)
+        d->fn(d->arg);
+    a->defer = NULL;
     for (struct fa_block *b = a->head, *next; b; b = next) {
         next = b->next;
         free(b);
     }
+    fa_memory_give(FA_MEM_QUESTIONS, a->counted);
     a->head = NULL;
-    a->used = 0;
+    a->used = a->counted = 0;
 }
 
 void fa_arena_clear(fa_arena *a)

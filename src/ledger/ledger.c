@@ -164,13 +164,11 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 
 /* ---- the engine ---- */
 
-static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err *e)
+static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, const char *segments,
+                        fa_err *e)
 {
-    /* the ceiling leaves room for what DuckDB does not count: the feed, the writer, this program */
-    fa_engine_options o = {.path = path,
-                           .temp_dir = temp,
-                           .memory_bytes = l->memory_bytes / 100 * 70,
-                           .threads = l->threads};
+    fa_engine_options o = {
+        .path = path, .temp_dir = temp, .segments = segments, .threads = l->threads};
     fa_conn *c = NULL;
     fa_rc rc;
 
@@ -191,12 +189,12 @@ static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err
 static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
 {
     char *path = in_dir(l, a, "ledger.duckdb"), *wal = in_dir(l, a, "ledger.duckdb.wal");
-    char *temp = in_dir(l, a, "tmp"), *aside;
+    char *temp = in_dir(l, a, "tmp"), *segments = in_dir(l, a, "segments"), *aside;
     struct stat st;
 
-    if (!path || !wal || !temp)
+    if (!path || !wal || !temp || !segments)
         return fa_oom(e);
-    if (try_engine(l, path, temp, e) == FA_OK)
+    if (try_engine(l, path, temp, segments, e) == FA_OK)
         return FA_OK;
     if (stat(path, &st) != 0)
         return e->rc;
@@ -207,7 +205,7 @@ static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
     if (rename(path, aside) != 0)
         return fa_fail(e, FA_EENV, "could not put \"%s\" aside: %s", path, strerror(errno));
     (void)unlink(wal);
-    return try_engine(l, path, temp, e);
+    return try_engine(l, path, temp, segments, e);
 }
 
 /* ---- open and close ---- */
@@ -242,7 +240,7 @@ fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
         goto done;
     }
     l->lock_fd = -1;
-    l->memory_bytes = o->memory_bytes ? o->memory_bytes : (size_t)2 << 30;
+    fa_memory_set(o->memory_bytes);
     l->threads = o->threads;
     pthread_mutex_init(&l->write, NULL);
     pthread_mutex_init(&l->state, NULL);

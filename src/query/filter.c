@@ -57,6 +57,7 @@ typedef struct parser {
     fa_arena *a;
     fa_api api;
     size_t leaves;
+    bool stored; /* of a document that was proved when it was saved: keys may have gone since */
     fa_err *e;
 } parser;
 
@@ -225,6 +226,10 @@ static fa_rc find_key(parser *p, const json_t *j, const char *path, const fa_key
     if (read_text(p, j, path, "costCenter", is_public, &center) ||
         read_text(p, j, path, "key", true, &key) || read_text(p, j, path, "type", false, &type))
         return p->e->rc;
+    if (p->stored) {
+        *out = fa_key_stored(p->c, p->a, center, key, type);
+        return FA_OK;
+    }
     if (fa_catalog_find(p->c, p->a, p->api, center, key, type, out, p->e) == FA_OK)
         return FA_OK;
     if (p->e->rc == FA_EENV || p->e->rc == FA_EINTERNAL)
@@ -322,21 +327,36 @@ static fa_rc parse_any(parser *p, const json_t *j, const char *path, int depth,
     return parse_leaf(p, j, path, f);
 }
 
-fa_rc fa_filter_parse(const fa_catalog *c, fa_arena *a, fa_api api, const json_t *j,
-                      const char *path, const fa_filter **out, fa_err *e)
+static const fa_filter everything = {.kind = FA_F_TRUE};
+
+static fa_rc parse_whole(parser *p, const json_t *j, const char *path, const fa_filter **out)
 {
-    static const fa_filter everything = {.kind = FA_F_TRUE};
-    fa_err scratch;
-    parser p = {c, a, api, 0, e ? e : &scratch};
     fa_rc rc;
 
     *out = &everything;
     if (!j || json_is_null(j))
         return FA_OK;
-    rc = parse_any(&p, j, path ? path : "", 1, out);
+    rc = parse_any(p, j, path ? path : "", 1, out);
     if (rc)
         *out = NULL;
     return rc;
+}
+
+fa_rc fa_filter_parse(const fa_catalog *c, fa_arena *a, fa_api api, const json_t *j,
+                      const char *path, const fa_filter **out, fa_err *e)
+{
+    fa_err scratch;
+    parser p = {.c = c, .a = a, .api = api, .e = e ? e : &scratch};
+
+    return parse_whole(&p, j, path, out);
+}
+
+fa_rc fa_filter_stored(const fa_catalog *c, fa_arena *a, const json_t *j, const char *path,
+                       const fa_filter **out, fa_err *e)
+{
+    parser p = {.c = c, .a = a, .api = FA_API_INTERNAL, .stored = true, .e = e};
+
+    return parse_whole(&p, j, path, out);
 }
 
 fa_rc fa_filter_and(fa_arena *a, const fa_filter *x, const fa_filter *y, const fa_filter **out,
@@ -420,7 +440,7 @@ static bool is_column(fa_str expr)
     return (c && c->kind == FA_C_DIM) || fa_str_eqz(expr, "CostCenter");
 }
 
-void fa_put_value(fa_buf *b, const fa_key *k)
+static void put_value(fa_buf *b, const fa_key *k)
 {
     if (is_column(k->expr))
         fa_buf_str(b, k->expr);
@@ -435,7 +455,7 @@ static void put_in(fa_buf *b, const fa_filter *f)
         return;
     }
     fa_buf_z(b, "coalesce(");
-    fa_put_value(b, f->key);
+    put_value(b, f->key);
     fa_buf_z(b, " IN (");
     for (size_t i = 0; i < f->nvalue; i++) {
         fa_buf_z(b, i ? ", " : "");
@@ -449,7 +469,7 @@ static void put_contains(fa_buf *b, const fa_filter *f)
     fa_buf_z(b, "coalesce(false");
     for (size_t i = 0; i < f->nvalue; i++) {
         fa_buf_z(b, " OR contains(lower(");
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, "), lower(");
         fa_buf_sql_text(b, f->value[i]);
         fa_buf_z(b, "))");
@@ -476,12 +496,12 @@ static void put_leaf(fa_buf *b, const fa_filter *f)
         break;
     case FA_OP_EXISTS:
     case FA_OP_NOT_EXISTS:
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, f->op == FA_OP_EXISTS ? " IS NOT NULL" : " IS NULL");
         break;
     default:
         fa_buf_z(b, "coalesce(try_cast(");
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, f->op == FA_OP_GREATER ? " AS DECIMAL(38,18)) > " : " AS DECIMAL(38,18)) < ");
         fa_buf_sql_text(b, f->value[0]);
         fa_buf_z(b, "::DECIMAL(38,18), false)");
