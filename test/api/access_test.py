@@ -17,6 +17,7 @@ from farthing import (ADMIN, FIRST, PASSWORD, ROWS, TMP, TODAY, Browser, Server,
 RANGE = {"from": str(FIRST), "to": str(TODAY)}
 
 # access.md 1.3: A admin, B basic, R read-only, T API token. Written down from the specification, not from the program.
+# telemetry.view has T beside it because clients read telemetry centers with a token (api.md 9.6).
 MATRIX = """
 dashboards.view ABR | dashboards.create AB | dashboards.edit AB | dashboards.delete AB
 vtags.view ABRT | vtags.create ABT | vtags.edit ABT | vtags.delete ABT | views.manage AB | views.view ABRT
@@ -29,7 +30,7 @@ cost.query ABRT | cost.export AB | drilldown.view ABR | drilldown.edit AB | real
 costinput.view ABR | costinput.edit A | costguard.view ABRT | costguard.scan.edit A | costguard.recommendation.edit AB
 costguard.connect A | reports.view ABR | reports.create AB | reports.edit AB | reports.delete AB | taggov.view ABR
 taggov.edit AB | folders.edit AB | costcenters.view ABR | costcenters.create A | costcenters.edit A | costcenters.delete A
-telemetry.view ABR | telemetry.edit A | endpoints.view ABRT | endpoints.create AB | endpoints.edit AB | endpoints.delete AB
+telemetry.view ABRT | telemetry.edit A | endpoints.view ABRT | endpoints.create AB | endpoints.edit AB | endpoints.delete AB
 endpoints.test AB | endpoints.any_kind A | apps.view AB | apps.connect A | vault.write A | vault.list A | edp.view ABR
 edp.edit A | account.view ABR | account.edit A | users.view AB | users.invite A | users.edit_roles A | users.lock A
 users.delete A | sso.edit A | scim.edit A | security.edit A | sessions.revoke A | audit.view A | audit.export A | ai.use ABR
@@ -566,7 +567,7 @@ def test_audit_verify_finds_every_change():
     check(n > 9, n)
     for i, sql in enumerate(("UPDATE audit SET actor_name = 'x' WHERE seq = 5", "DELETE FROM audit WHERE seq = 7",
                              "UPDATE audit SET seq = -1 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 6; UPDATE audit SET seq = 6 WHERE seq = -1",
-                             f"UPDATE audit SET hash = replace(hash, 'a', 'b') WHERE seq = 9 AND hash LIKE '%a%'")):
+                             f"UPDATE audit SET hash = replace(hash, substr(hash, 1, 1), 'z') WHERE seq = 9")):
         copy = TMP / f"audit-{i}"
         t.server.ask("GET", "/healthz").expect(200)
         with sqlite3.connect(t.data / "meta.db", timeout=30) as db:
