@@ -86,6 +86,9 @@ fa_handler api_tags, api_tag_get, api_tag_post, api_tag_put, api_tag_delete, api
 fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put, api_tag_folder_delete;
 fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
 fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
+fa_handler api_custom_costs, api_custom_cost_post, api_custom_cost_put, api_custom_cost_delete, api_custom_cost_undo; /* custom.c */
+fa_handler api_custom_cost_versions, api_custom_cost_preview, api_custom_center_post, api_custom_center_put, api_custom_center_delete;
+fa_handler api_custom_files, api_custom_file_post, api_custom_file_delete, api_custom_file_undo, api_v1_custom_file;
 fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
 
 #endif
