@@ -71,7 +71,7 @@ fa_handler api_cost_filters, api_cost_cost, api_cost_units;                     
 fa_handler api_view_list, api_view_create;                                       /* viewservice.c */
 fa_handler api_account_list, api_account_get;                                    /* account.c */
 fa_handler api_session_get, api_session_post, api_session_link, api_session_delete, api_password; /* session.c */
-fa_handler api_query, api_query_csv, api_rows, api_keys, api_values;             /* explore.c */
+fa_handler api_query, api_query_csv, api_focus, api_rows, api_keys, api_values;             /* explore.c */
 fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;       /* views.c */
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */

@@ -79,6 +79,8 @@ const fa_route fa_routes[] = {
      "200 400 413 422", "Answers a question"},
     {"POST", "/api/query.csv", api_query_csv, FA_PERM_COST_EXPORT, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200 400 413 422", "The same answer as CSV, all groups"},
+    {"POST", "/api/focus", api_focus, FA_PERM_COST_EXPORT, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400 413 422", "The bill rows behind an answer as a valid FOCUS 1.2 file"},
     {"POST", "/api/rows", api_rows, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200 400 413 422", "Bill rows behind an answer"},
     {"GET", "/api/keys", api_keys, FA_PERM_COST_QUERY, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
