@@ -529,14 +529,17 @@ static fa_rc clear_label(placing *w, fa_err *e)
 
 static fa_rc read_part(placing *w, fa_conn *c, fa_err *e)
 {
-    const fa_seg_column *col = fa_seg_columns();
     fa_buf sql;
     fa_rc rc;
 
     fa_buf_init(&sql, 1 << 16);
     fa_buf_z(&sql, "SELECT day, line_id, n");
-    for (size_t i = 0; i < FA_SEG_COLS; i++)
-        fa_buf_fmt(&sql, ", %s", col[i].name);
+    for (int m = 0; m < FA_M__COUNT; m++) {
+        if (m < FA_M__MONEY)
+            fa_buf_fmt(&sql, ", %s, %s", fa_measures[m].units, fa_measures[m].rest);
+        else
+            fa_buf_fmt(&sql, ", (%s)::DECIMAL(38,18)", fa_measures[m].units);
+    }
     fa_buf_fmt(&sql, " FROM daily WHERE part_id = %u", w->p->id);
     rc = sql.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&sql), NULL, 0, place_rows, w, e);
     fa_buf_release(&sql);

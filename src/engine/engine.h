@@ -71,7 +71,7 @@ void fa_engine_close(fa_engine *g);
 void fa_engine_changed(fa_engine *g);
 
 /* ---- segments: the parts of `daily` as files the kernel reads (segment.h) ----
- * They follow from `part(part_id, seal)` and `daily`. One that is missing or damaged is made again by
+ * They follow from `part(part_id, seal)` and `daily`; whoever changes rows of a part draws it a new seal. One that is missing or damaged is made again by
  * itself; meanwhile DuckDB answers for its part. None is ever needed for being right. */
 /* Makes those that are missing and takes away those whose part has gone. */
 FA_MUST_CHECK fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *cancel, fa_err *e);
