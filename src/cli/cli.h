@@ -36,6 +36,7 @@ struct fa_cmd {
 FA_CLI_RUN(init);
 FA_CLI_RUN(link);
 FA_CLI_RUN(load);
+FA_CLI_RUN(migrate);
 FA_CLI_RUN(query);
 FA_CLI_RUN(token);
 FA_CLI_RUN(check);
@@ -45,6 +46,7 @@ FA_CLI_RUN(restore);
 FA_CLI_RUN(demo);
 FA_CLI_RUN(serve);
 FA_CLI_RUN(routes);
+FA_CLI_RUN(audit);
 FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
 FA_CLI_RUN(focus);
