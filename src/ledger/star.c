@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAR_VERSION 2
+#define STAR_VERSION 3
 
 fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...)
 {
@@ -118,7 +118,8 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
         fa_execf(
             c, e,
             "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
-            " source_id BIGINT NOT NULL, period DATE NOT NULL, seal UUID NOT NULL DEFAULT "
+            " source_id BIGINT NOT NULL, period DATE NOT NULL, mask UTINYINT NOT NULL DEFAULT 0, "
+            "seal UUID NOT NULL DEFAULT "
             "uuid())") ||
         fa_execf(c, e, "INSERT INTO star VALUES (%d)", STAR_VERSION))
         return e->rc;
@@ -671,6 +672,9 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
             goto done;
         i = k;
     }
+    if ((rc = fa_execf(c, e, "BEGIN")) || (rc = fa_view_settle(l, c, live, nlive, e)))
+        goto done;
+    rc = fa_star_commit(l, c, e);
 done:
     fa_conn_put(c);
     fa_arena_release(&a);
