@@ -38,8 +38,8 @@ const fa_cmd fa_cmds[] = {
     {.name = "query",
      .usage =
          "query --data DIR --from DAY --to DAY [--group-by KEY,...] [--filter JSON] [--cost-type T]"
-         " [--granularity G] [--previous] [--top N] [--format table|csv|json]",
-     .doc = "answers one question; both days inclusive",
+         " [--granularity G] [--previous] [--top N] [--as EMAIL] [--format table|csv|json]",
+     .doc = "answers one question; both days inclusive; --as with a user's row rules",
      .needs_ledger = true,
      .run = fa_cli_query},
     {.name = "token",
@@ -65,6 +65,11 @@ const fa_cmd fa_cmds[] = {
      .usage = "routes",
      .doc = "prints the API's route table as JSON",
      .run = fa_cli_routes},
+    {.name = "audit",
+     .usage = "audit verify --data DIR",
+     .doc = "proves that no record of the audit log was changed, removed or moved",
+     .needs_ledger = true,
+     .run = fa_cli_audit},
     {.name = "vault",
      .usage = "vault key FILE | vault rotate --data DIR --new-key FILE [--vault-key FILE] | vault "
               "check --data DIR [--vault-key FILE]",
@@ -77,6 +82,12 @@ const fa_cmd fa_cmds[] = {
      .doc = "proves every control total and rule again, from the archive up",
      .needs_ledger = true,
      .run = fa_cli_check},
+    {.name = "focus",
+     .usage = "focus --data DIR --out FILE.csv|FILE.parquet [--from DAY --to DAY] [--filter JSON]"
+              " [--view NAME]",
+     .doc = "writes the bill rows of a period or a saved view as a valid FOCUS 1.2 file",
+     .needs_ledger = true,
+     .run = fa_cli_focus},
     {.name = "validate",
      .usage = "validate FILE [--json] [--focus 1.0|1.1|1.2] [--applies CRITERION,...|all]",
      .doc = "asks whether a file keeps the rules of FOCUS; exit code 1 when one that says MUST is"

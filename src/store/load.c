@@ -10,11 +10,12 @@
 #define LOAD_STATEMENTS(X)                                                                         \
     X(add, "INSERT INTO load (account, source_id, format, state, error, files, detail,"            \
            " content_hash, rows, rejected, started_ms, finished_ms, made_ms)"                      \
-           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")                          \
-    X(update, "UPDATE load SET format = ?3, state = ?4, error = ?5, files = ?6, detail = ?7,"      \
-              " content_hash = ?8, rows = ?9, rejected = ?10, started_ms = ?11, finished_ms = ?12," \
-              " made_ms = ?13" \
-              " WHERE account = ?1 AND id = ?2")                                                   \
+           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")                     \
+    X(update,                                                                                      \
+      "UPDATE load SET format = ?3, state = ?4, error = ?5, files = ?6, detail = ?7,"              \
+      " content_hash = ?8, rows = ?9, rejected = ?10, started_ms = ?11, finished_ms = ?12,"        \
+      " made_ms = ?13"                                                                             \
+      " WHERE account = ?1 AND id = ?2")                                                           \
     X(get, "SELECT " COLUMNS FROM " WHERE l.account = ?1 AND l.id = ?2")                           \
     X(list, "SELECT " COLUMNS FROM " WHERE l.account = ?1 AND (?2 = 0 OR l.source_id = ?2)"        \
             " ORDER BY l.id DESC LIMIT ?3")                                                        \
@@ -46,7 +47,7 @@ static void read_load(fa_db_row *r, void *out)
 fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
@@ -55,7 +56,7 @@ fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa
                    v->started_ms, v->finished_ms, v->made_ms);
     if (!rc)
         *id = fa_db_last_id(s);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_load_update(fa_store *s, fa_str account, const fa_load *v, fa_err *e)

@@ -10,10 +10,11 @@
 
 #define PART_STATEMENTS(X)                                                                         \
     X(add, "INSERT INTO part (account, load_id, source_id, period, rows, live, scope, payer)"      \
-           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                     \
-    X(take_down, "UPDATE part SET live = 0 WHERE account = ?1 AND live = 1 AND load_id <> ?2"      \
-                 " AND (source_id, period, scope) IN"                                              \
-                 " (SELECT source_id, period, scope FROM part WHERE account = ?1 AND load_id = ?2)")      \
+           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                             \
+    X(take_down,                                                                                   \
+      "UPDATE part SET live = 0 WHERE account = ?1 AND live = 1 AND load_id <> ?2"                 \
+      " AND (source_id, period, scope) IN"                                                         \
+      " (SELECT source_id, period, scope FROM part WHERE account = ?1 AND load_id = ?2)")          \
     X(put_up, "UPDATE part SET live = 1 WHERE account = ?1 AND load_id = ?2")                      \
     X(replaced, "UPDATE load SET state = 'replaced' WHERE account = ?1 AND state = 'live'"         \
                 " AND id IN (SELECT o.load_id FROM part o JOIN part n ON n.account = o.account"    \
@@ -21,6 +22,12 @@
                 " WHERE o.account = ?1 AND n.load_id = ?2 AND o.load_id <> ?2)"                    \
                 " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.account = ?1"                       \
                 " AND p.load_id = load.id AND p.live = 1)")                                        \
+    X(retire, "UPDATE part SET live = 0 WHERE account = ?1 AND source_id = ?2 AND load_id <> ?3 "  \
+              "AND live = 1")                                                                      \
+    X(retired, "UPDATE load SET state = 'replaced' WHERE account = ?1 AND source_id = ?2 AND "     \
+               "state = 'live'"                                                                    \
+               " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.account = ?1 AND p.load_id = "       \
+               "load.id AND p.live = 1)")                                                          \
     X(live, "SELECT " COLUMNS " FROM part WHERE account = ?1 AND live = 1 ORDER BY id")            \
     X(of_load, "SELECT " COLUMNS " FROM part WHERE account = ?1 AND load_id = ?2 ORDER BY period")
 
@@ -43,7 +50,7 @@ static void read_part(fa_db_row *r, void *out)
 fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
@@ -52,20 +59,20 @@ fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa
                    p->scope.p ? p->scope : FA_STR(""), p->payer.p ? p->payer : FA_STR(""));
     if (!rc)
         *id = fa_db_last_id(s);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_part_go_live(fa_store *s, fa_str account, int64_t load_id, fa_err *e)
 {
     static const int steps[] = {ST_take_down, ST_put_up, ST_replaced};
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < FA_COUNT(steps); i++)
         rc = fa_db_run(s, table, steps[i], NULL, e, "ti", account, load_id);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_part_live(fa_store *s, fa_arena *a, fa_str account, fa_part **out, size_t *n, fa_err *e)
@@ -78,4 +85,17 @@ fa_rc fa_part_of_load(fa_store *s, fa_arena *a, fa_str account, int64_t load_id,
 {
     return fa_db_all(s, table, ST_of_load, a, read_part, sizeof **out, out, n, e, "ti", account,
                      load_id);
+}
+
+fa_rc fa_part_retire(fa_store *s, fa_str account, int64_t source_id, int64_t keep_load, int64_t *n,
+                     fa_err *e)
+{
+    bool opened;
+    fa_rc rc = fa_db_enter(s, &opened, e);
+
+    if (rc)
+        return rc;
+    if (!(rc = fa_db_run(s, table, ST_retire, n, e, "tii", account, source_id, keep_load)) && *n)
+        rc = fa_db_run(s, table, ST_retired, NULL, e, "ti", account, source_id);
+    return fa_db_leave(s, opened, rc, e);
 }
