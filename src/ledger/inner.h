@@ -25,6 +25,7 @@ struct fa_ledger {
     uint32_t lines;
     bool has_range;
     int32_t first_day, last_day;
+    uint32_t approximated[FA_CENTERS_MAX]; /* FA_BIT of measures, beside fa_ledger_center */
 };
 
 /* ---- star.c: the tables of ledger.duckdb ---- */

@@ -53,6 +53,11 @@ uint32_t            fa_ledger_lines(fa_ledger *l);      /* highest line_id + 1 *
  * day in [from,to]: line_id UINTEGER, day DATE, hour TIMESTAMP, and every archive column (FOCUS names; costs
  * DECIMAL(38,18)). An empty relation of the same shape when there is nothing. */
 FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to, fa_str *sql, fa_err *e);
+/* Cost centers whose live bills lack this measure and have its nearest neighbour in its place: a bit for each
+ * name of fa_ledger_center (billing-formats.md 8, inform.md 3.3). */
+#define FA_CENTERS_MAX 5
+uint32_t            fa_ledger_approximated(fa_ledger *l, fa_measure m);
+const char         *fa_ledger_center(unsigned i); /* i < FA_CENTERS_MAX */
 /* First and last day with facts; false: nothing loaded. */
 bool                fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
 
