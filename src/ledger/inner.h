@@ -86,6 +86,9 @@ FA_MUST_CHECK fa_rc fa_restate_end(fa_ledger *l, fa_conn *c, fa_arena *a, const 
 FA_MUST_CHECK fa_rc fa_append_only_new(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t source_id,
                                        char *const *fresh, size_t n, int64_t *again, fa_err *e);
 
+/* ---- migrate.c: the engine that meta.db says answers ---- */
+FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
+
 /* ---- archive.c ---- */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */
