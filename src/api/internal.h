@@ -17,6 +17,7 @@ typedef struct fa_app {
     _Atomic(fa_server *) server; /* set once the listener is open */
     fa_jobs    *jobs;
     fa_net     *net;   /* outgoing requests */
+    const char *folders; /* roots of watched folders */
     fa_queries *queries;
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
@@ -76,5 +77,7 @@ fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
+fa_handler api_connections_get, api_connections_post, api_connections_put, api_connections_delete; /* connections.c */
+fa_handler api_connections_test, api_connections_run, api_connections_runs;      /* connections.c */
 
 #endif
