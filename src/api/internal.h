@@ -19,6 +19,7 @@ typedef struct fa_app {
     fa_net     *net;   /* outgoing requests */
     const char *folders; /* roots of watched folders */
     fa_queries *queries;
+    fa_feeder  *feeder; /* telemetry that comes by itself */
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
 
@@ -76,8 +77,18 @@ fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;      
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
+fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
+fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
 fa_handler api_connections_get, api_connections_post, api_connections_put, api_connections_delete; /* connections.c */
 fa_handler api_connections_test, api_connections_run, api_connections_runs;      /* connections.c */
+fa_handler api_v1_tags, api_v1_tag, api_v1_tag_post, api_v1_tag_put, api_v1_tag_delete, api_v1_meta, api_v1_meta_put; /* tagsv.c */
+fa_handler api_v2_tags, api_v2_tag, api_v2_tag_post, api_v2_tag_put, api_v2_tag_delete, api_v2_meta, api_v2_meta_put;
+fa_handler api_v2_versions, api_v2_version, api_vt_list, api_vt_get, api_vt_post, api_vt_put;
+fa_handler api_tags, api_tag_get, api_tag_post, api_tag_put, api_tag_delete, api_tag_undelete, api_tag_duplicate; /* tags.c */
+fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put, api_tag_folder_delete;
+fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
+fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
+fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
 
 #endif

@@ -40,7 +40,8 @@ typedef struct job {
     fa_engine *g;
     const fa_scan *q;
     fa_seg_set *set;
-    addend add[FA_SEG_COLS + 1];
+    addend
+        add[1 + FA_M__COUNT * 6]; /* a measure has up to three columns of money and their rests */
     size_t nadd;
     unsigned nm; /* measures asked */
     unsigned measure[FA_M__COUNT];
@@ -498,6 +499,22 @@ static fa_rc list_scans(job *j, uint64_t *rows, fa_err *e)
 
 /* ---- the shape of the answer ---- */
 
+/* Is `of` what m is kept as a difference to, or m itself? */
+static bool is_in_chain(unsigned m, fa_measure of)
+{
+    while (m != of && (unsigned)fa_measures[m].falls_to != m)
+        m = fa_measures[m].falls_to;
+    return m == of;
+}
+
+static bool is_asked(const job *j, fa_measure column)
+{
+    for (unsigned i = 0; i < j->nm; i++)
+        if (is_in_chain(j->measure[i], column))
+            return true;
+    return false;
+}
+
 static void list_addends(job *j)
 {
     const fa_seg_column *c = fa_seg_columns();
@@ -509,10 +526,11 @@ static void list_addends(job *j)
             j->measure[j->nm++] = m;
         }
     j->add[j->nadd++] = (addend){.column = FA_SEG_N};
-    for (unsigned k = 0; k < FA_SEG_COLS; k++)
-        if (j->q->measures >> c[k].measure & 1)
-            j->add[j->nadd++] =
-                (addend){.column = FA_SEG_COL + k, .slot = slot[c[k].measure], .unit = c[k].unit};
+    for (unsigned i = 0; i < j->nm; i++)
+        for (unsigned k = 0; k < FA_SEG_COLS; k++)
+            if (is_in_chain(j->measure[i], c[k].measure))
+                j->add[j->nadd++] = (addend){
+                    .column = FA_SEG_COL + k, .slot = slot[j->measure[i]], .unit = c[k].unit};
 }
 
 /* false: more cells than a dense result can have. */
@@ -547,14 +565,15 @@ static bool shape(job *j)
 static bool may_overflow(const job *j)
 {
     const fa_seg_column *c = fa_seg_columns();
-    fa_u128 limit = ((fa_u128)1 << 126) / (j->set->n + 1);
+    /* six: as many columns as one measure may be the sum of */
+    fa_u128 limit = ((fa_u128)1 << 126) / 6 / (j->set->n + 1);
 
     for (size_t i = 0; i < j->set->n; i++)
         for (unsigned k = 0; k < FA_SEG_COLS; k++) {
             const fa_seg_header *h = &j->set->segment[i]->h;
             const fa_seg_section *x = &h->section[FA_SEG_BLOCK(0) + FA_SEG_COL + k];
 
-            if (!(j->q->measures >> c[k].measure & 1) || !x->width || !h->rows[0])
+            if (!is_asked(j, c[k].measure) || !x->width || !h->rows[0])
                 continue;
             if (((fa_u128)x->max_high << 64 | x->max) > limit / h->rows[0] / x->factor / c[k].unit)
                 return true;
@@ -562,31 +581,33 @@ static bool may_overflow(const job *j)
     return false;
 }
 
-/* ---- memory: all scans at once stay under scan_bytes ---- */
+/* ---- memory: all scans at once stay under their share ---- */
 
 static size_t cell_bytes(const job *j)
 {
     return sizeof(int64_t) + j->nm * sizeof(fa_i128);
 }
 
-/* Waits for other scans to end. *threads is lowered to what fits; false: it never would. */
+/* Waits for other scans to end. *threads is lowered to what fits; *fits false: it never would. */
 static fa_rc reserve(job *j, size_t *threads, bool *fits, fa_err *e)
 {
     fa_engine *g = j->g;
-    size_t answer = (j->ncell - j->nbucket) * sizeof(fa_cell), one = j->ncell * cell_bytes(j);
+    size_t one = j->ncell * cell_bytes(j), all = fa_memory_share(FA_MEM_SCANS), want;
     fa_rc rc = FA_OK;
+    fa_err none;
 
     *fits = false;
-    if (answer > g->scan_bytes || one > g->scan_bytes - answer)
+    if (one > all)
         return FA_OK;
-    while (*threads > 1 && *threads * one > (g->scan_bytes - answer) / 2)
+    while (*threads > 1 && *threads * one > all / 2)
         --*threads;
-    j->reserved = answer + *threads * one;
+    want = *threads * one;
     pthread_mutex_lock(&g->lock);
-    while (!rc && g->scan_used + j->reserved > g->scan_bytes) {
+    while (!rc && !fa_memory_take(FA_MEM_SCANS, want)) {
         struct timespec until;
         int64_t at = fa_mono_ms() + 1000;
 
+        (void)fa_memory_why(&none); /* it only waits */
         if (j->q->deadline_mono_ms && j->q->deadline_mono_ms < at)
             at = j->q->deadline_mono_ms;
         until = (struct timespec){.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
@@ -595,11 +616,9 @@ static fa_rc reserve(job *j, size_t *threads, bool *fits, fa_err *e)
             rc = fa_fail(e, FA_ETIMEOUT,
                          "the query waited for the memory of others until its time limit");
     }
-    if (!rc)
-        g->scan_used += j->reserved;
-    else
-        j->reserved = 0;
     pthread_mutex_unlock(&g->lock);
+    if (!rc)
+        j->reserved = want;
     *fits = !rc;
     return rc;
 }
@@ -608,9 +627,9 @@ static void give_back(job *j)
 {
     if (!j->reserved)
         return;
-    pthread_mutex_lock(&j->g->lock);
-    j->g->scan_used -= j->reserved;
+    fa_memory_give(FA_MEM_SCANS, j->reserved);
     j->reserved = 0;
+    pthread_mutex_lock(&j->g->lock);
     pthread_cond_broadcast(&j->g->scan_done);
     pthread_mutex_unlock(&j->g->lock);
 }
@@ -654,7 +673,11 @@ static void add_totals(const job *j, worker *w)
 
             w->rows[cell] += (int64_t)row[0];
             for (unsigned m = 0; m < j->nm; m++)
-                w->sum[m * j->ncell + cell] += row[1 + j->measure[m]];
+                for (unsigned k = j->measure[m];; k = fa_measures[k].falls_to) {
+                    w->sum[m * j->ncell + cell] += row[1 + k];
+                    if ((unsigned)fa_measures[k].falls_to == k)
+                        break;
+                }
         }
     }
 }
@@ -682,7 +705,8 @@ static fa_rc add_rest(job *j, worker *w, fa_scan_rest *rest, fa_err *e)
     size_t n = 0;
     fa_rc rc;
 
-    fa_arena_init(&a, j->g->scan_bytes + (1 << 20));
+    fa_arena_init(&a, (size_t)4 << 30);
+    fa_arena_count(&a);
     rc = rest(j->g, &a, j->q, &parts, &cell, &n, e);
     for (size_t i = 0; i < n && !rc; i++) {
         size_t at = (size_t)cell[i].bucket * j->stride + cell[i].group;

@@ -153,6 +153,41 @@ FA_MUST_CHECK fa_rc fa_view_get(fa_store *s, fa_arena *a, fa_str account, fa_str
 FA_MUST_CHECK fa_rc fa_view_list(fa_store *s, fa_arena *a, fa_str account, fa_view **out, size_t *n, fa_err *e); /* by name */
 FA_MUST_CHECK fa_rc fa_view_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
 
+/* ---- virtual tags: a tag names its live and its staged version; a version holds a document ---- */
+typedef struct fa_tag_row {
+    fa_str  id, name, folder_id;       /* folder_id empty: none */
+    fa_str  live, staged;              /* ids of versions; empty: none */
+    fa_str  acl, metadata;             /* JSON objects */
+    fa_str  feed_mark, feed_error;
+    fa_str  created_by; int64_t created_ms;
+    fa_str  updated_by; int64_t updated_ms;
+    int64_t deleted_ms;                /* -1: it is there */
+} fa_tag_row;
+FA_MUST_CHECK fa_rc fa_tag_put(fa_store *s, fa_str account, const fa_tag_row *v, fa_err *e); /* name unique, case folded: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_tag_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_tag_row *out, fa_err *e); /* a deleted one, too */
+FA_MUST_CHECK fa_rc fa_tag_list(fa_store *s, fa_arena *a, fa_str account, fa_tag_row **out, size_t *n, fa_err *e); /* by name, without deleted ones */
+FA_MUST_CHECK fa_rc fa_tag_drop(fa_store *s, fa_str account, fa_str id, fa_err *e);      /* for good, with its versions */
+FA_MUST_CHECK fa_rc fa_tag_purge(fa_store *s, fa_str account, int64_t before_ms, fa_err *e); /* those deleted before */
+typedef struct fa_tag_version {
+    fa_str  tag_id, id, change, rows_hash, created_by;
+    int64_t created_ms;
+    fa_str  document;                  /* empty in lists */
+} fa_tag_version;
+FA_MUST_CHECK fa_rc fa_tag_version_add(fa_store *s, fa_str account, const fa_tag_version *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_text(fa_store *s, fa_str account, fa_str tag_id, fa_str id, fa_str document, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_get(fa_store *s, fa_arena *a, fa_str account, fa_str tag_id, fa_str id, fa_tag_version *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_list(fa_store *s, fa_arena *a, fa_str account, fa_str tag_id, fa_tag_version **out, size_t *n, fa_err *e); /* newest first */
+/* Keeps the live and the staged one, and of the others the newest: `most` in all, none made before before_ms. */
+FA_MUST_CHECK fa_rc fa_tag_version_trim(fa_store *s, fa_str account, fa_str tag_id, size_t most, int64_t before_ms, fa_err *e);
+typedef struct fa_tag_folder { fa_str id, name; int64_t created_ms; } fa_tag_folder;
+FA_MUST_CHECK fa_rc fa_tag_folder_put(fa_store *s, fa_str account, const fa_tag_folder *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_folder_list(fa_store *s, fa_arena *a, fa_str account, fa_tag_folder **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_folder_drop(fa_store *s, fa_str account, fa_str id, fa_err *e); /* keeps its tags */
+/* Rows of a dictionary by content: 32 hex, how many, packed CSV. What no version names is dropped by trim and purge. */
+typedef struct fa_tag_content { fa_str hash; int64_t n; fa_str body; } fa_tag_content;
+FA_MUST_CHECK fa_rc fa_tag_content_add(fa_store *s, fa_str account, const fa_tag_content *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_content_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, bool with_body, fa_tag_content *out, fa_err *e);
+
 /* ---- asynchronous API queries (V2): kept 24 h as results, 7 days as ids ---- */
 typedef struct fa_cost_query {
     fa_str  id, state; /* queued running completed failed */
@@ -164,6 +199,50 @@ typedef struct fa_cost_query {
 FA_MUST_CHECK fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost_query *v, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result, fa_cost_query *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_purge(fa_store *s, fa_str account, int64_t drop_results_before_ms, int64_t drop_ids_before_ms, fa_err *e);
+
+/* ---- telemetry: its definition, the files that brought points, the points ---- */
+typedef struct fa_telemetry_row {
+    fa_str  id, name, type, body; /* body: JSON, see allocate/ */
+    bool    is_active;
+    fa_str  error, created_by;    /* error: of the last refresh; empty: it went well */
+    int64_t created_ms, updated_ms, received_ms; /* received: points last came; -1 never */
+    int64_t version;              /* grows with every change of points */
+} fa_telemetry_row;
+typedef struct fa_telemetry_file {
+    int64_t id;
+    fa_str  name, hash, detail;   /* hash: of the content, empty: none; detail: JSON */
+    int64_t received_ms;
+} fa_telemetry_file;
+typedef struct fa_telemetry_point {
+    fa_str  metric;
+    int32_t day;
+    fa_str  key, amount;          /* values of the fields with 0x1f between them; exact decimal */
+} fa_telemetry_point;
+typedef struct fa_telemetry_span {
+    int32_t first, last;          /* INT32_MIN: no points */
+    int64_t points;
+} fa_telemetry_span;
+/* Inserts, or updates name, type, body and is_active. Name unique, case folded: FA_ECONFLICT. */
+FA_MUST_CHECK fa_rc fa_telemetry_put(fa_store *s, fa_str account, const fa_telemetry_row *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_row_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_row *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_rows(fa_store *s, fa_arena *a, fa_str account, fa_telemetry_row **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_telemetry_delete(fa_store *s, fa_str account, fa_str id, fa_err *e); /* and all that hangs on it */
+FA_MUST_CHECK fa_rc fa_telemetry_failed(fa_store *s, fa_str account, fa_str id, fa_str error, fa_err *e);
+/* Something came; `changed`: the version grows, and days marked with fa_telemetry_day_changed afterwards have it. */
+FA_MUST_CHECK fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_day_changed(fa_store *s, fa_str account, fa_str id, int32_t day, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_days_since(fa_store *s, fa_arena *a, fa_str account, fa_str id, int64_t version, int32_t **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_span_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_span *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_file_put(fa_store *s, fa_str account, fa_str id, const fa_telemetry_file *v, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_telemetry_files(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_file **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_telemetry_file_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str name, fa_telemetry_file *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_file_same(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str hash, fa_telemetry_file *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_point_put(fa_store *s, fa_str account, fa_str id, int64_t file, const fa_telemetry_point *p, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_point_drop(fa_store *s, fa_str account, fa_str id, int64_t file, const fa_telemetry_point *p, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_points_of_file(fa_store *s, fa_arena *a, fa_str account, fa_str id, int64_t file, int32_t from, int32_t to,
+                                                fa_telemetry_point **out, size_t *n, fa_err *e); /* by metric, day, key */
+FA_MUST_CHECK fa_rc fa_telemetry_point_list(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str metric, int32_t from, int32_t to,
+                                            fa_telemetry_point **out, size_t *n, fa_err *e); /* by day, key; one per file */
 
 /* ---- the vault: what vault/ sealed; nothing of it can be read here ---- */
 typedef struct fa_vault_key {
