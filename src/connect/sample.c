@@ -121,12 +121,14 @@ static fa_rc json_rows(fa_arena *a, fa_str text, fa_connect_report *r, fa_err *e
 /* Do the columns make a bill? What is missing is in the error. */
 static fa_rc recognise(fa_engine *g, fa_arena *a, const char *path, fa_connect_report *r, fa_err *e)
 {
+    const fa_bill_hint hint = {0};
+    fa_bill_match m = {.a = a, .hint = &hint};
     fa_bill_file f;
-    fa_str *notice = NULL;
-    size_t n = 0;
     fa_rc rc = fa_bill_open(g, a, path, &f, e);
 
-    return rc ? rc : fa_bill_recognise(g, a, &f, FA_STR(""), &r->format, &notice, &n, e);
+    if (!rc && !(rc = fa_bill_recognise(g, &f, &m, e)))
+        r->format = m.version;
+    return rc;
 }
 
 static bool text_kind(fa_str key, bool *gz)
