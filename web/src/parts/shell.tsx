@@ -21,6 +21,7 @@ interface Entry {
 export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
@@ -35,7 +36,7 @@ const KEYS: [keys: string[], what: string][] = [
 
 function Map({ onGo }: { onGo?: () => void }): JSX.Element {
     const where = useCell(place);
-    const at = where.path.startsWith('/bills/') ? '/bills' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
+    const at = where.path.startsWith('/bills/') ? '/bills' : where.path.startsWith('/connections/') ? '/connections' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
     const groups = [...new Set(MAP.map((e) => e.group))];
     return (
         <>
