@@ -47,8 +47,8 @@ try {
         await page.locator('.places').getByRole('button', { name: 'AWS Amazon S3' }).click();
         await next();
         that((await page.getByRole('alert').textContent()).includes('Bucket'), 'the bucket is missing');
-        await page.getByLabel('Bucket').fill('my-bills');
-        await page.getByLabel('Region').fill('eu-central-1');
+        await page.getByLabel('Bucket', { exact: true }).fill('my-bills');
+        await page.getByLabel('Region', { exact: true }).fill('eu-central-1');
         await page.getByLabel('Path in the bucket (optional)').fill('/finops/cur2/');
         await page.getByLabel('Role ARN (optional)').fill('arn:aws:iam::111122223333:role/Farthing');
         await next();
@@ -64,7 +64,7 @@ try {
     await test('a refusal is named at its step, with what to do', async () => {
         await page.goto('/connections/new?kind=s3-compatible');
         await page.getByLabel('Endpoint').first().fill('http://127.0.0.1:9');
-        await page.getByLabel('Bucket').fill('b');
+        await page.getByLabel('Bucket', { exact: true }).fill('b');
         await next();
         await page.getByLabel('Access key id').fill('AKID');
         await page.getByLabel('Secret access key').fill('canary-secret-in-the-page');
@@ -99,7 +99,7 @@ try {
     });
     await test('run now, pause, rename, delete', async () => {
         await page.goto('/connections');
-        await page.getByRole('button', { name: 'Run Watched now' }).click();
+        await page.getByRole('button', { name: 'Run now: Watched' }).click();
         await until('the second run', async () => (await page.locator('[data-connection=Watched]').textContent()).includes('nothing new') || page.evaluate(async () => {
             const c = (await (await fetch('/api/connections')).json()).connections[0];
             return (await (await fetch(`/api/connections/${c.id}/runs`)).json()).runs.filter((r) => r.state === 'done').length === 2;

@@ -165,9 +165,9 @@ function Test({ given, onBack, onNext }: { given: Record<string, unknown>; onBac
         <form class="stack" onSubmit={(e) => { e.preventDefault(); if (report?.ok) onNext(); }}>
             {error ? <p class="problem" role="alert">{error.message}{error.field ? ` (${error.field})` : ''}{error.hint ? `. ${error.hint}` : ''}</p> : null}
             {!report && !error ? <div role="status"><p class="soft">Signing in, listing, looking for bills, reading one</p><Progress value={null} label="Testing" /></div> : null}
-            {report ? <ul class="checks" role="status">{report.checks.map((c) => (
+            {report ? <div role="status"><ul class="checks">{report.checks.map((c) => (
                 <li key={c.what} class={c.ok ? 'good' : 'bad'}><b>{c.ok ? '✓' : '✗'} {c.what}</b><span>{c.message}{c.hint ? <em>{c.hint}</em> : null}</span></li>
-            ))}</ul> : null}
+            ))}</ul></div> : null}
             {report?.ok ? <p class="small soft">A run would take {count(report.deliveries)} {report.deliveries === 1 ? 'delivery' : 'deliveries'}, {bytes(report.bytes)}.</p> : null}
             {report && report.rows.length ? (
                 <div class="tablebox sample" tabIndex={0} role="region" aria-label="Three rows of the newest file">

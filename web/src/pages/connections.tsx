@@ -72,7 +72,7 @@ function Table({ list, jobs, onChange }: { list: List; jobs: Job[]; onChange: ()
                             <td class="clip" title={c.message}>{job ? <span class="badge running">{job.phase || 'waiting'}</span> : <span class={`badge ${BADGE[c.state]}`}>{c.state}</span>} <span class={c.state === 'error' ? 'small up' : 'small soft'}>{job ? bytes(job.bytes) : c.message}</span></td>
                             <td>{c.lastRunAt ? moment(c.lastRunAt, session.today) : 'never'}</td>
                             <td>{c.nextRunAt ? moment(c.nextRunAt, session.today) : 'when asked'}</td>
-                            <td class="num"><Guarded why={why ?? (job ? 'It is running' : null)} class="link" label={`Run ${c.name} now`} onClick={() => run(c, onChange)}>Run now</Guarded></td>
+                            <td class="num"><Guarded why={why ?? (job ? 'It is running' : null)} class="link" label={`Run now: ${c.name}`} onClick={() => run(c, onChange)}>Run now</Guarded></td>
                         </tr>
                     );
                 })}</tbody>
