@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 from decimal import Decimal
 
-from farthing import ADMIN, PASSWORD, TMP, Browser, Server, bill_rows, check, cli, equal, link_of, wait_until, write_bill
+from farthing import ADMIN, PASSWORD, TMP, Browser, Server, Skip, bill_rows, check, cli, equal, link_of, wait_until, write_bill
 from proxy import Proxy
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -563,6 +563,36 @@ def test_google_cloud_storage():
         t = f.test("gcs", config, g["key"])
         check(f"storage.objects.{verb}" in t["checks"][-1]["message"] and "Storage Object Viewer" in t["checks"][-1]["hint"], t["checks"])
     ctl(g["port"], deny="")
+
+
+def test_bigquery_gives_the_rows_that_are_new():
+    """The synthetic detailed export in its two batches; totals of its SOURCE.md (net = cost + credits)."""
+    shared = pathlib.Path(os.environ.get("SHARED") or "/nowhere") / "data" / "synthetic-gcp-detailed"
+    if not shared.exists():
+        raise Skip("the shared sample is not there")
+    f, g, grown = farm(), google(), fresh("bq") / "table.jsonl"
+    parts = [shared / f"gcp_billing_export_resource_v1_part{i}.jsonl" for i in (1, 2)]
+    name = "billing-proj.export.gcp_billing_export_resource_v1_01AAAA"
+    grown.write_bytes(parts[0].read_bytes())
+    ctl(g["port"], pageSize=17, tables={name: str(grown)})
+    config = {"project": "billing-proj", "dataset": "export", "table": name.split(".")[2], "endpoint": f"http://127.0.0.1:{g['port']}"}
+    t = f.test("bigquery", config, g["key"])
+    check(t["ok"] and "billing_account_id" in t["columns"] and len(t["rows"]) == 3, t["checks"])
+    cid, job = f.connect("BigQuery", "bigquery", config, g["key"])
+    f.end(job)
+    equal(f.total("BigQuery"), Decimal("147.750000"), "the first batch")
+    equal(f.run(cid)["message"], "nothing new")
+    grown.write_bytes(parts[0].read_bytes() + parts[1].read_bytes())
+    f.run(cid)
+    equal(f.total("BigQuery"), Decimal("300.515679"), "both batches")
+    asked = ctl(g["port"])["seen"]
+    equal(sum(1 for s in asked if s["path"].endswith("/queries")), 3 + 2 + 1 + 2, "queries asked: test, two batches, one without news")
+    t = f.test("bigquery", config | {"table": "nothere"}, g["key"])
+    check("Table billing-proj:export.nothere was not found" in t["checks"][-1]["message"], t["checks"])
+    ctl(g["port"], deny="bigquery.jobs.create")
+    t = f.test("bigquery", config, g["key"])
+    check("bigquery.jobs.create" in t["checks"][-1]["message"] and "BigQuery Job User" in t["checks"][-1]["hint"], t["checks"])
+    ctl(g["port"], deny="", pageSize=1000)
 
 
 # ---- Oracle ----
