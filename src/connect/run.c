@@ -144,9 +144,10 @@ static fa_rc find_bills(cn_conn *c, fa_arena *a, const cn_list *objects, const c
     }
     *newest = best;
     *words = fa_str_of(
-        best->period.n ? fa_arena_printf(a, "%zu billing periods, the newest %.*s with %zu files",
-                                         plan.n, FA_FMT(best->period), best->n)
-                       : fa_arena_printf(a, "%zu bill files", best->n));
+        best->period.n ? fa_arena_printf(a, "%zu billing period%s, the newest %.*s with %zu file%s",
+                                         plan.n, plan.n == 1 ? "" : "s", FA_FMT(best->period),
+                                         best->n, best->n == 1 ? "" : "s")
+                       : fa_arena_printf(a, "%zu bill file%s", best->n, best->n == 1 ? "" : "s"));
     return FA_OK;
 }
 
@@ -164,7 +165,9 @@ static fa_rc test_steps(cn_conn *c, const fa_connect_call *call, fa_arena *a, fa
     if (!(rc = open_kept(c, e)))
         rc = cn_all(c, &objects, e);
     if (!note(r, a, "List", rc, e,
-              rc ? FA_STR("") : fa_str_of(fa_arena_printf(a, "%zu objects", objects.n))))
+              rc ? FA_STR("")
+                 : fa_str_of(fa_arena_printf(a, "%zu %s", objects.n,
+                                             objects.n == 1 ? "object" : "objects"))))
         return rc;
     rc = find_bills(c, a, &objects, &newest, r, &words, e);
     if (!note(r, a, "Find bills", rc, e, words))

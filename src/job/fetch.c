@@ -51,8 +51,9 @@ static void describe(job *t, const fa_connect_result *r)
     else if (!r->deliveries)
         snprintf(t->message, sizeof t->message, "nothing new");
     else
-        snprintf(t->message, sizeof t->message, "%lld deliveries, %lld files",
-                 (long long)r->deliveries, (long long)r->files);
+        snprintf(t->message, sizeof t->message, "%lld %s, %lld %s", (long long)r->deliveries,
+                 r->deliveries == 1 ? "delivery" : "deliveries", (long long)r->files,
+                 r->files == 1 ? "file" : "files");
     pthread_mutex_unlock(&t->owner->lock);
 }
 

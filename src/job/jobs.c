@@ -296,7 +296,7 @@ static job *place(fa_jobs *j)
 static job *fetching(fa_jobs *j, fa_str connection)
 {
     for (size_t i = 0; i < JOB_MAX; i++)
-        if (j->list[i].used && j->list[i].busy && j->list[i].kind == JOB_FETCH &&
+        if (j->list[i].used && j->list[i].st < DONE && j->list[i].kind == JOB_FETCH &&
             fa_str_eqz(connection, j->list[i].connection))
             return &j->list[i];
     return NULL;

@@ -82,7 +82,7 @@ function googleStorage(req, res, url) {
 const results = new Map();
 const rowsOf = (sql) => {
   const t = /FROM `([^`]+)`/.exec(sql)[1], since = /export_time > TIMESTAMP\('([^']+)'\)/.exec(sql)[1], upto = /export_time <= TIMESTAMP\('([^']+)'\)/.exec(sql)?.[1];
-  const time = (r) => r.export_time.replace(" UTC", "").replace(" ", "T");
+  const time = (r) => r.export_time.replace(" UTC", "").replace(" ", "T").replace("Z", "");
   return { table: t, rows: Object.hasOwn(state.tables, t) ? fs.readFileSync(state.tables[t], "utf8").trim().split("\n").map((l) => [JSON.parse(l), l])
     .filter(([r]) => time(r) > since.replace("Z", "") && (!upto || time(r) <= upto.replace("Z", ""))).map(([r, l]) => [time(r), l]) : null };
 };
@@ -99,7 +99,7 @@ function bigquery(req, res, url, body) {
     if (!rows) return gError(res, 404, `Not found: Table ${table.replace(".", ":")} was not found in location US`, "notFound");
     const id = "job_" + crypto.randomUUID();
     const max = rows.map(([t]) => t).sort().at(-1);
-    results.set(id, q.query.includes("COUNT(*)") ? [{ f: [{ v: max ? `${max.padEnd(26, max.includes(".") ? "0" : ".000000")}Z`.replace(/(\d{2})\.0+$/, "$1") : null }, { v: String(rows.length) }] }]
+    results.set(id, q.query.includes("COUNT(*)") ? [{ f: [{ v: max ? `${max.includes(".") ? max : max + ".000000"}Z` : null }, { v: String(rows.length) }] }]
       : rows.map(([, l]) => ({ f: [{ v: l }] })));
     return send(res, 200, { jobReference: { jobId: id, location: "US" }, jobComplete: false });
   }

@@ -137,7 +137,7 @@ function Detail({ c, list, jobs, onChange, onClose }: { c: Connection; list: Lis
                 </form>
                 <h3>Runs</h3>
                 {runs === null ? <Skeleton rows={3} label="Fetching runs" /> : runs.runs.length === 0 ? <p class="soft">It has not run yet.</p> : (
-                    <div class="tablebox" tabIndex={0} role="region" aria-label="Table of runs">
+                    <div class="tablebox own" tabIndex={0} role="region" aria-label="Table of runs">
                         <table class="plain">
                             <caption class="away">Runs, newest first</caption>
                             <thead><tr><th scope="col">Started</th><th scope="col">State</th><th scope="col">By</th><th scope="col" class="num">Rows</th><th scope="col" class="num">Bytes</th><th scope="col">Result</th></tr></thead>
@@ -149,7 +149,7 @@ function Detail({ c, list, jobs, onChange, onClose }: { c: Connection; list: Lis
                 )}
                 <h3>Deliveries taken</h3>
                 {runs && runs.deliveries.length ? (
-                    <div class="tablebox" tabIndex={0} role="region" aria-label="Table of deliveries">
+                    <div class="tablebox own" tabIndex={0} role="region" aria-label="Table of deliveries">
                         <table class="plain">
                             <caption class="away">Deliveries, newest first</caption>
                             <thead><tr><th scope="col">Delivery</th><th scope="col">Of</th><th scope="col" class="num">Files</th><th scope="col" class="num">Bytes</th><th scope="col">Loaded</th></tr></thead>
