@@ -26,7 +26,7 @@ interface Month {
 }
 const month = (period: string): string => monthName(`${period}-01`);
 
-export function Quality(): JSX.Element {
+export default function Quality(): JSX.Element {
     const { search } = useCell(place);
     const reconcile = new URLSearchParams(search).get('tab') === 'reconcile';
     useEffect(() => {
