@@ -275,6 +275,8 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
     out = NULL;
     if (!rc)
         rc = tag_in(r, FORM_PAGE, &x, r->json, &in, e);
+    if (!rc)
+        rc = fa_tag_feeds(r->ledger, in, id, e);
     tag_ctx_put(&x);
     edit.doc = in;
     if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)))

@@ -142,6 +142,10 @@ const fa_key *fa_key_stored(const fa_catalog *c, fa_arena *a, fa_str center, fa_
 FA_MUST_CHECK fa_rc fa_filter_stored(const fa_catalog *c, fa_arena *a, const json_t *j, const char *path,
                                      const fa_filter **out, fa_err *e);
 
+/* ---- preview.c ---- */
+json_t *fa_draft_complete(const json_t *document); /* with an id and a name; NULL: no object, or no memory */
+fa_str fa_draft_key(const json_t *d, fa_str key);  /* the id of the key that is asked for; empty: the first */
+
 /* ---- select.c: lines that a filter lets through ---- */
 typedef struct fa_sel {
     fa_kept kept;

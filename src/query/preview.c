@@ -568,7 +568,30 @@ static fa_rc put_preview(work *w, fa_try_preview *out)
 /* ---- the draft's key ---- */
 
 /* The document with what a new tag lacks. */
-static json_t *complete(const json_t *document)
+/* Each key the document gives has an id; those without get one. */
+static bool complete_keys(json_t *d, const char *member, const char *list)
+{
+    const json_t *was = json_object_get(d, member);
+    json_t *now = json_is_object(was) ? json_deep_copy(was) : NULL, *keys;
+    char id[37];
+
+    if (!json_is_object(was))
+        return true;
+    if (!now || json_object_set_new(d, member, now))
+        return false;
+    keys = json_object_get(now, list);
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        json_t *k = json_array_get(keys, i);
+
+        fa_uuid_v4(id);
+        if (json_is_object(k) && !json_string_length(json_object_get(k, "id")) &&
+            json_object_set_new(k, "id", json_string(id)))
+            return false;
+    }
+    return true;
+}
+
+json_t *fa_draft_complete(const json_t *document)
 {
     json_t *d = json_is_object(document) ? json_copy((json_t *)(uintptr_t)document) : NULL;
     const char *name = json_string_value(json_object_get(d, "name"));
@@ -580,7 +603,8 @@ static json_t *complete(const json_t *document)
     if ((!json_string_length(json_object_get(d, "id")) &&
          json_object_set_new(d, "id", json_string(id))) ||
         ((!name || fa_str_trim(fa_str_of(name)).n == 0) &&
-         json_object_set_new(d, "name", json_string("Draft")))) {
+         json_object_set_new(d, "name", json_string("Draft"))) ||
+        !complete_keys(d, "relation", "outputs") || !complete_keys(d, "hierarchy", "levels")) {
         json_decref(d);
         return NULL;
     }
@@ -588,7 +612,7 @@ static json_t *complete(const json_t *document)
 }
 
 /* The id of the document's key that is asked for. */
-static fa_str key_id(const json_t *d, fa_str key)
+fa_str fa_draft_key(const json_t *d, fa_str key)
 {
     const json_t *list = json_object_get(json_object_get(d, "relation"), "outputs");
     const json_t *id;
@@ -629,7 +653,7 @@ static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, 
 fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
                  fa_try_preview *out, fa_err *e)
 {
-    json_t *d = complete(document);
+    json_t *d = fa_draft_complete(document);
     fa_catalog *live = NULL, *draft = NULL;
     fa_tag_set *set = NULL;
     bool fresh = false;
@@ -647,7 +671,7 @@ fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, 
         work w = {.l = l, .a = a, .p = p, .e = e};
 
         if (!(rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, e)))
-            rc = try_once(&w, live, draft, key_id(d, key), out);
+            rc = try_once(&w, live, draft, fa_draft_key(d, key), out);
         fresh = fa_ledger_generation(l) == w.v.generation;
         close_work(&w);
         if (rc && !fresh && rc != FA_ETIMEOUT && rc != FA_ECANCELLED && i + 1 < TRIES)

@@ -270,3 +270,322 @@ def test_prometheus():
     check(a.status >= 400, a.status)
     check(b.get("/api/telemetry/" + t["id"]).expect(200).json["error"], "the error is kept")
     equal(len(points(t, b=b)), 60)
+
+
+# ---- reallocation: the worked examples of inform.md 6 and 7 ----
+
+def day(n):
+    return datetime.date(2026, 7, n)
+
+
+COLS = ("BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,"
+        "ChargeCategory,ProviderName,ServiceName,ResourceId,BilledCost,EffectiveCost,ListCost,ContractedCost,"
+        "ConsumedQuantity,ConsumedUnit,Tags")
+
+
+def bill_text(rows):
+    """rows: (day, service, resource, tags, cost[, quantity])"""
+    out = [COLS]
+    for d, service, resource, tags, cost, *q in rows:
+        start = d.replace(day=1)
+        end = (start + datetime.timedelta(days=32)).replace(day=1)
+        quoted = json.dumps(tags).replace('"', '""') if tags else ""
+        out.append(f"acc,USD,{start}T00:00:00Z,{end}T00:00:00Z,{d}T00:00:00Z,{d + datetime.timedelta(days=1)}T00:00:00Z,"
+                   f"Usage,AWS,{service},{resource},{cost},{cost},{cost},{cost},{q[0] if q else ''},"
+                   f"{'Hrs' if q else ''},\"{quoted}\"")
+    return "\n".join(out) + "\n"
+
+
+class Place:
+    """An installation with one small bill, signed in."""
+    made = 0
+
+    def __init__(self, rows):
+        Place.made += 1
+        self.data = TMP / f"place-{Place.made}"
+        link = link_of(cli(self.data, "init", "--admin", "ann@example.com"))
+        path = TMP / f"place-{Place.made}.csv"
+        path.write_text(bill_text(rows), encoding="utf-8")
+        cli(self.data, "load", "--source", "bill", path)
+        self.server = Server(self.data)
+        self.b = Browser(self.server)
+        self.b.post("/api/session/link", {"link": link, "password": "vellum otter quay"}).expect(200)
+        self.n = 0
+
+    def tag(self, name=None, rules=None, allocations=(), **more):
+        self.n += 1
+        body = {"name": name or f"tag {self.n}", "kind": "rules", "defaultValue": "Untagged",
+                "rules": TEAM if rules is None else rules, "allocations": list(allocations), **more}
+        return self.b.post("/api/tags", body).expect(201).json
+
+    def telemetry(self, fields, rows, name=None):
+        """rows: (day, text.., value)"""
+        self.n += 1
+        t = make(name or f"metric {self.n}", self.b, field=fields[0], additionalFields=list(fields[1:]), metricNames=["n"])
+        upload(t, "all.csv", "\n".join([",".join(["date", *fields, "n"]), *(",".join(map(str, r)) for r in rows)]) + "\n",
+               b=self.b)
+        return t
+
+    def ask(self, group=(), filters=None, first=1, last=31, **more):
+        q = {"date": {"from": millis_of(day(first)), "to": millis_of(day(last)), "type": "day"}, "granularity": "accumulated",
+             "groupBy": [virtual(g) if isinstance(g, dict) and "key" not in g else g for g in group], **more}
+        if filters:
+            q["filters"] = filters
+        return self.b.post("/api/query", q).expect(200).json
+
+    def sums(self, *group, **more):
+        j = self.ask(group, **more)
+        return {g["values"][0] if len(g["values"]) == 1 else tuple(g["values"]): cents(g["total"]) for g in j["groups"]}
+
+
+def millis_of(d):
+    return int(datetime.datetime(d.year, d.month, d.day, tzinfo=datetime.timezone.utc).timestamp() * 1000)
+
+
+def virtual(tag):
+    return {"costCenter": "virtualTag", "key": tag["id"], "type": "virtual_tag"}
+
+
+def cents(v):
+    return str(Decimal(v).quantize(Decimal("0.01")))
+
+
+def native(name, type="billing_dimension"):
+    return {"costCenter": "Global", "key": name, "type": type}
+
+
+TEAM_KEY = native("team", "tag")
+SERVICE = native("service")
+TEAM = [{"to": TEAM_KEY, "filters": {**TEAM_KEY, "operator": "exists"}}]
+_places = {}
+
+
+def teams():
+    """1 July: Shared 100, A 200, B 100, C 0.01 credit and debit; 2 July: Shared 100 alone; see the cases."""
+    if "teams" not in _places:
+        rows = [(day(1), "EC2", "s", {"team": "Shared"}, 100), (day(1), "EC2", "a", {"team": "A"}, 150),
+                (day(1), "S3", "a3", {"team": "A"}, 50), (day(1), "S3", "b", {"team": "B"}, 100),
+                (day(1), "S3", "none", {}, 5),
+                (day(2), "EC2", "s", {"team": "Shared"}, 100), (day(2), "EC2", "c", {"team": "C"}, 7),
+                (day(3), "EC2", "s", {"team": "Shared"}, -10), (day(3), "EC2", "a", {"team": "A"}, -3),
+                (day(3), "EC2", "b", {"team": "B"}, 30)]
+        _places["teams"] = Place(rows)
+    return _places["teams"]
+
+
+def test_even():
+    p = teams()
+    t = p.tag(allocations=[{"name": "Shared", "type": "even", "active": True, "data": {"targets": ["A", "B", "C"]}}])
+    equal(p.sums(t, last=1), {"A": "233.33", "B": "133.33", "C": "33.33", "Untagged": "5.00"})
+    got = p.ask([t], last=1)
+    equal([g["total"] for g in got["groups"]], ["233.3333333334", "133.3333333333", "33.3333333333", "5.00"])
+    equal(cents(got["total"]["total"]), "405.00")
+    # without a list: whoever has cost that day, but the default
+    t = p.tag(allocations=[{"name": "Shared", "type": "even", "active": True, "data": {}}])
+    equal(p.sums(t, last=1), {"A": "250.00", "B": "150.00", "Untagged": "5.00"})
+    equal(p.sums(t, first=2, last=2), {"C": "107.00"})
+    equal(p.sums(t, first=3, last=3), {"B": "25.00", "A": "-8.00"})
+
+
+def test_proportional():
+    p = teams()
+    t = p.tag(allocations=[{"name": "Shared", "type": "proportional", "active": True, "data": {}}])
+    equal(p.sums(t, last=1), {"A": "266.67", "B": "133.33", "Untagged": "5.00"})
+    # a negative direct cost weighs nothing
+    equal(p.sums(t, first=3, last=3), {"B": "20.00", "A": "-3.00"})
+    t = p.tag(allocations=[{"name": "Shared", "type": "proportional", "active": True,
+                            "data": {"filters": {**SERVICE, "operator": "oneOf", "value": ["S3"]}}}])
+    equal(p.sums(t, last=1), {"A": "233.33", "B": "166.67", "Untagged": "5.00"})
+    # nothing to weigh by: it stays, and is said to
+    equal(p.sums(t, first=2, last=2), {"Shared": "100.00", "C": "7.00"})
+    t = p.tag(allocations=[{"name": "Shared", "type": "proportional", "active": True, "data": {"targets": ["B", "C"]}}])
+    equal(p.sums(t, last=1), {"A": "200.00", "B": "200.00", "Untagged": "5.00"})
+
+
+def test_fixed():
+    p = teams()
+    t = p.tag(allocations=[{"name": "Shared", "type": "fixed", "active": True,
+                            "data": {"tags": [{"key": "A", "value": 60}, {"key": "B", "value": 30}]}}])
+    equal(p.sums(t, last=1), {"A": "260.00", "B": "130.00", "Shared": "10.00", "Untagged": "5.00"})
+    t = p.tag(allocations=[{"name": "Shared", "type": "fixed", "active": True, "data": {"tags": [
+        {"key": "A", "value": 100, "to": "2026-07-01"}, {"key": "A", "value": 50, "from": "2026-07-02", "to": "2026-07-02"},
+        {"key": "B", "value": 50, "from": "2026-07-02", "to": "2026-07-02"}]}}])
+    equal(p.sums(t, last=1)["A"], "300.00")
+    equal(p.sums(t, first=2, last=2), {"A": "50.00", "B": "50.00", "C": "7.00"})
+    equal(p.sums(t, first=3, last=3), {"B": "30.00", "A": "-3.00", "Shared": "-10.00"})
+    bad = {"name": "over", "kind": "rules", "rules": TEAM, "allocations": [
+        {"name": "Shared", "type": "fixed", "active": True, "data": {"tags": [{"key": "A", "value": 60}, {"key": "B", "value": 41}]}}]}
+    p.b.post("/api/tags", bad).expect(422)
+
+
+def test_telemetry_based():
+    p = teams()
+    m = p.telemetry(["team"], [(day(1), "A", 30), (day(1), "B", 50), (day(1), "New", 20)])
+    data = {"kpiCenterId": m["id"], "metricName": "n"}
+    t = p.tag(allocations=[{"name": "Shared", "type": "metric", "active": True, "data": data}])
+    equal(p.sums(t, last=1), {"A": "230.00", "B": "150.00", "New": "20.00", "Untagged": "5.00"})
+    # no row on the next day: the last ratio is carried forward; switched off it stays
+    equal(p.sums(t, first=2, last=2), {"A": "30.00", "B": "50.00", "New": "20.00", "C": "7.00"})
+    t = p.tag(allocations=[{"name": "Shared", "type": "metric", "active": True, "data": {**data, "carryDays": 0}}])
+    equal(p.sums(t, first=2, last=2), {"Shared": "100.00", "C": "7.00"})
+    t = p.tag(allocations=[{"name": "Shared", "type": "metric", "active": True, "data": {**data, "carryDays": 1}}])
+    equal(p.sums(t, first=3, last=3)["Shared"], "-10.00")
+    # a telemetry in use stays
+    a = p.b.ask("DELETE", "/api/telemetry/" + m["id"]).expect(409).json
+    check(t["name"] in a["message"], a)
+    check(t["id"] in [u["id"] for u in p.b.get("/api/telemetry/" + m["id"]).json["usedBy"]])
+    # a corrected point moves its own day and those that carry it
+    before = p.sums(t, first=3, last=3)
+    upload(m, "fix.csv", f"date,team,n\n{day(1)},C,100\n", b=p.b)
+    equal(p.sums(t, last=1), {"A": "215.00", "B": "125.00", "New": "10.00", "C": "50.00", "Untagged": "5.00"})
+    equal(p.sums(t, first=3, last=3), before)
+
+
+def test_telemetry_with_a_join():
+    rows = [(day(1), "EKS", "ns1", {"team": "Namespaces", "cluster": "c1"}, 40),
+            (day(1), "EKS", "ns2", {"team": "Namespaces", "cluster": "c2"}, 10),
+            (day(1), "EKS", "ns3", {"team": "Namespaces"}, 3)]
+    p = Place(rows)
+    m = p.telemetry(["team", "cluster"], [(day(1), "A", "c1", 3), (day(1), "B", "c1", 1), (day(1), "B", "c2", 5)])
+    t = p.tag(allocations=[{"name": "Namespaces", "type": "metric", "active": True, "data": {
+        "kpiCenterId": m["id"], "metricName": "n", "joinField": "cluster", "joinKey": native("cluster", "tag")}}])
+    equal(p.sums(t), {"A": "30.00", "B": "20.00", "Namespaces": "3.00"})
+    j = preview(p, t)
+    e = j["entries"][0]
+    equal((cents(e["moved"]), cents(e["notReallocated"])), ("50.00", "3.00"))
+
+
+def preview(p, t, status=200, **more):
+    return p.b.post("/api/tags/reallocation", {"document": t, "date": {"from": millis_of(day(1)), "to": millis_of(day(31)),
+                                                                         "type": "day"}, **more}).expect(status).json
+
+
+def test_chain():
+    rows = [(day(1), "X", "s", {"team": "Support"}, 100), (day(1), "X", "p", {"team": "Platform"}, 60),
+            (day(1), "X", "a", {"team": "A"}, 200), (day(1), "Y", "b", {"team": "B"}, 100)]
+    p = Place(rows)
+    t = p.tag(allocations=[
+        {"name": "Support", "type": "proportional", "active": True, "data": {}},
+        {"name": "Platform", "type": "even", "active": True, "data": {}}])
+    equal(p.sums(t), {"A": "293.89", "B": "166.11"})
+    one = p.tag(allocations=[{"name": "Support", "type": "proportional", "active": True, "data": {}},
+                             {"name": "Platform", "type": "even", "active": False, "data": {}}])
+    equal(p.sums(one), {"A": "255.56", "B": "127.78", "Platform": "76.67"})
+    equal(p.sums(SERVICE, filters={**virtual(t), "operator": "oneOf", "value": ["A"]}), {"X": "293.89"})
+    equal(p.sums(SERVICE), {"X": "360.00", "Y": "100.00"})
+    equal(p.sums(t, SERVICE), {("A", "X"): "293.89", ("B", "X"): "66.11", ("B", "Y"): "100.00"})
+    j = preview(p, t)
+    equal((cents(j["total"]["before"]), cents(j["total"]["after"]), cents(j["total"]["difference"])), ("460.00", "460.00", "0.00"))
+    values = {v["value"]: tuple(cents(v[k]) for k in ("before", "after", "direct", "shared")) for v in j["values"]}
+    equal(values, {"A": ("200.00", "293.89", "200.00", "93.89"), "B": ("100.00", "166.11", "100.00", "66.11"),
+                   "Support": ("100.00", "0.00", "0.00", "0.00"), "Platform": ("60.00", "0.00", "0.00", "0.00")})
+    equal([(e["name"], e["type"], e["active"], cents(e["moved"])) for e in j["entries"]],
+          [("Support", "proportional", True, "100.00"), ("Platform", "even", True, "76.67")])
+    equal({(x["source"], x["target"]): cents(x["cost"]) for x in j["links"]},
+          {("Support", "A"): "55.56", ("Support", "B"): "27.78", ("Support", "Platform"): "16.67",
+           ("Platform", "A"): "38.33", ("Platform", "B"): "38.33"})
+    j = preview(p, one)
+    equal([(e["name"], e["active"], cents(e["moved"])) for e in j["entries"]],
+          [("Support", True, "100.00"), ("Platform", False, "0.00")])
+    groups = {g["values"][0]: (cents(g["direct"]), cents(g["shared"])) for g in p.ask([t], shared=True)["groups"]}
+    equal(groups, {"A": ("200.00", "93.89"), "B": ("100.00", "66.11")})
+    total = p.ask([t], shared=True)["total"]
+    equal((cents(total["direct"]), cents(total["shared"])), ("300.00", "160.00"))
+
+
+def test_unit_preview():
+    p = teams()
+    m = p.telemetry(["team"], [(day(1), "A", 30), (day(1), "B", 50), (day(1), "D", 20)])
+    t = p.tag(allocations=[{"name": "Shared", "type": "metric", "active": True,
+                            "data": {"kpiCenterId": m["id"], "metricName": "n", "carryDays": 0}}])
+    doc = p.b.get("/api/tags/" + t["id"]).expect(200).json
+    j = preview(p, doc, date={"from": millis_of(day(1)), "to": millis_of(day(1)), "type": "day"})
+    equal({r["value"]: (Decimal(r["weight"]), Decimal(r["percent"]), cents(r["cost"]), cents(r["unitCost"]))
+           for r in j["entries"][0]["rows"]},
+          {"A": (30, 30, "30.00", "1.00"), "B": (50, 50, "50.00", "1.00"), "D": (20, 20, "20.00", "1.00")})
+
+
+def test_sliding_window_of_a_view():
+    cost = {"A": [10, 20, 30], "B": [10, 10, 20]}
+    rows = [(day(i + 1), "EC2", f"{team}{i}", {"team": team}, c) for team, cs in cost.items() for i, c in enumerate(cs)]
+    rows += [(day(4), "Support", "sup", {}, 50), (day(4), "EC2", "a", {"team": "A"}, 1), (day(4), "EC2", "b", {"team": "B"}, 3),
+             (datetime.date(2026, 8, 3), "Support", "sup", {}, 164)]
+    p = Place(rows)
+    view = p.b.post("/api/views", {"name": "teams", "question": {
+        "groupBy": [TEAM_KEY], "filters": {**SERVICE, "operator": "oneOf", "value": ["EC2"]}}}).expect(201).json
+    rules = [*TEAM, {"to": "Support", "filters": {**SERVICE, "operator": "oneOf", "value": ["Support"]}}]
+    want = {"last::3::day": {"A": "31.00", "B": "23.00"}, "same-day": {"A": "13.50", "B": "40.50"}}
+    for frame, sums in want.items():
+        m = make("ratio " + frame, p.b, type="megabill-ratio", metricNames=["r"], data={"viewId": view["id"], "timeFrameType": frame})
+        equal(m["field"], "team")
+        t = p.tag(rules=rules, allocations=[{"name": "Support", "type": "metric", "active": True,
+                                             "data": {"kpiCenterId": m["id"], "metricName": "r", "carryDays": 0}}])
+        equal(p.sums(t, first=4, last=4), sums, frame)
+    m = make("ratio month", p.b, type="megabill-ratio", metricNames=["r"],
+             data={"viewId": view["id"], "timeFrameType": "previousMonth"})
+    t = p.tag(rules=rules, allocations=[{"name": "Support", "type": "metric", "active": True,
+                                         "data": {"kpiCenterId": m["id"], "metricName": "r"}}])
+    j = p.ask([t], date={"from": millis_of(datetime.date(2026, 8, 1)), "to": millis_of(datetime.date(2026, 8, 5)), "type": "day"})
+    total = 61 + 43  # July: A 10+20+30+1, B 10+10+20+3
+    equal({g["values"][0]: g["total"] for g in j["groups"]},
+          {"A": str((Decimal(164) * 61 / total).quantize(Decimal("1e-10"))), "B": str((Decimal(164) * 43 / total).quantize(Decimal("1e-10")))})
+    # a view that reads the tag it feeds has no answer
+    loop = p.b.post("/api/views", {"name": "loop", "question": {"groupBy": [virtual(t)]}}).expect(201).json
+    m = make("ratio loop", p.b, type="megabill-ratio", metricNames=["r"], data={"viewId": loop["id"]})
+    doc = p.b.get("/api/tags/" + t["id"]).expect(200).json
+    doc["allocations"][0]["data"] = {"kpiCenterId": m["id"], "metricName": "r"}
+    check("view" in preview(p, doc, status=422)["message"])
+    a = p.b.ask("PUT", "/api/tags/" + t["id"], doc)
+    equal(a.status, 422, a.body)
+
+
+def test_relational_keeps_the_relation():
+    rows = [(day(1), "RDS", "db7", {"db": "db7"}, 100), (day(1), "RDS", "db8", {"db": "db8"}, 9), (day(1), "S3", "b", {"team": "Own"}, 1)]
+    p = Place(rows)
+    m = p.telemetry(["team", "service", "db"], [(day(1), "Pay", "api", "db7", 60), (day(1), "Pay", "batch", "db7", 20),
+                                                (day(1), "Ads", "api", "db7", 20)])
+    doc = {"name": "Shared databases", "kind": "relational", "rules": TEAM, "defaultValue": "Untagged",
+           "relation": {"kpiCenterId": m["id"], "metricName": "n", "joinField": "db", "joinKey": native("db", "tag"),
+                        "scope": {**SERVICE, "operator": "oneOf", "value": ["RDS"]},
+                        "outputs": [{"name": "DB team", "field": "team"}, {"name": "DB service", "field": "service"}]}}
+    made = p.b.post("/api/tags", doc).expect(201).json
+    team, service = ({"id": o["id"]} for o in made["relation"]["outputs"])
+    equal(p.sums(team), {"Pay": "80.00", "Ads": "20.00", "Untagged": "9.00", "Own": "1.00"})
+    equal(p.sums(service), {"api": "80.00", "batch": "20.00", "Untagged": "9.00", "Own": "1.00"})
+    equal(p.sums(team, service), {("Pay", "api"): "60.00", ("Pay", "batch"): "20.00", ("Ads", "api"): "20.00",
+                                  ("Untagged", "Untagged"): "9.00", ("Own", "Own"): "1.00"})
+    both = {"AND": [{**virtual(team), "operator": "oneOf", "value": ["Pay"]}, {**virtual(service), "operator": "oneOf", "value": ["api"]}]}
+    equal(cents(p.ask(filters=both)["total"]["total"]), "60.00")
+    # a tag that reads it sees the parts
+    t = p.tag(rules=[{"to": "yes", "filters": {**virtual(team), "operator": "oneOf", "value": ["Pay"]}}], defaultValue="no")
+    equal(p.sums(t), {"yes": "80.00", "no": "30.00"})
+
+
+def test_mapping_of_a_moved_value():
+    rows = [(day(1), "X", "a", {"team": "Squad A"}, 60), (day(1), "X", "b", {"team": "Squad B"}, 20), (day(1), "X", "s", {"team": "S"}, 20)]
+    p = Place(rows)
+    t = p.tag(allocations=[{"name": "S", "type": "even", "active": True, "data": {"targets": ["Squad A", "Squad B"]}}])
+    h = p.b.post("/api/tags", {"name": "Organisation", "kind": "hierarchy", "hierarchy": {
+        "base": virtual(t), "levels": [{"name": "Department"}, {"name": "VP"}],
+        "rows": [["Squad A", "Payments", "VP1", None, None]]}, "defaultValue": "Untagged"})
+    if h.status == 201:
+        made = h.json
+    else:
+        h.expect(201)
+    levels = made["hierarchy"]["levels"]
+    body = "base,Department,VP\nSquad A,Payments,VP1\n".encode()
+    p.b.ask("PUT", f"/api/tags/{made['id']}/dictionary", body, {"Content-Type": "application/octet-stream"}).expect(200)
+    equal(p.sums({"id": levels[0]["id"]}), {"Payments": "70.00", "Untagged": "30.00"})
+    equal(p.sums({"id": levels[1]["id"]}), {"VP1": "70.00", "Untagged": "30.00"})
+
+
+def test_two_tags_at_once():
+    rows = [(day(1), "X", "a", {"team": "S", "env": "all"}, 100), (day(1), "X", "b", {"team": "A", "env": "prod"}, 10)]
+    p = Place(rows)
+    env = native("env", "tag")
+    t = p.tag(allocations=[{"name": "S", "type": "fixed", "active": True, "data": {"tags": [{"key": "A", "value": 75}, {"key": "B", "value": 25}]}}])
+    u = p.tag(rules=[{"to": env, "filters": {**env, "operator": "exists"}}],
+              allocations=[{"name": "all", "type": "fixed", "active": True, "data": {"tags": [{"key": "prod", "value": 40}, {"key": "dev", "value": 60}]}}])
+    equal(p.sums(t, u), {("A", "dev"): "45.00", ("A", "prod"): "40.00", ("B", "dev"): "15.00", ("B", "prod"): "10.00"})
+    equal(p.sums(t), {"A": "85.00", "B": "25.00"})
+    equal(p.sums(u, filters={**virtual(t), "operator": "oneOf", "value": ["B"]}), {"dev": "15.00", "prod": "10.00"})
