@@ -576,9 +576,9 @@ static fa_rc make_texts(rl_program *g)
 
         for (size_t i = 0; i < p->nmeasure; i++)
             asked |= (int)p->measure[i].type->measure == m;
-        if (asked && fa_measures[m].unit_col) {
+        if (asked && fa_measures[m].unit) {
             g->nunit++;
-            if (add_text(g, fa_measures[m].unit_col))
+            if (add_text(g, fa_measures[m].unit))
                 return g->e->rc;
         }
     }

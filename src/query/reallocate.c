@@ -166,6 +166,7 @@ static fa_rc report_stay(run *r, const step *s, fa_i128 amount)
 static fa_rc report_split(run *r, const step *s, fa_i128 amount, const fa_i128 *share)
 {
     const rl_ratio *q = &s->block->r;
+    const fa_i128 *w = q->w[r->g->p->measure[0].type->measure];
     uint32_t key[3] = {(uint32_t)s->entry, (uint32_t)(s->block - s->w->block), (uint32_t)s->day};
     rl_kept *k = kept_of(r, s->slot->tag, s->entry);
     uint32_t *value;
@@ -183,7 +184,7 @@ static fa_rc report_split(run *r, const step *s, fa_i128 amount, const fa_i128 *
     for (uint32_t i = 0; i < q->n; i++) {
         rl_moved *m;
 
-        if (!q->target[i] || q->target[i] == s->source || !q->w[0] || !q->w[0][i])
+        if (!q->target[i] || q->target[i] == s->source || !w[i])
             continue;
         m = moved_of(r, s->slot->tag, s->entry, fa_codes_text(s->slot->text, q->target[i]));
         if (!m)
@@ -191,7 +192,7 @@ static fa_rc report_split(run *r, const step *s, fa_i128 amount, const fa_i128 *
         m->amount += share[i];
         k->moved += share[i];
         if (first && q->unit_e18)
-            m->weight_e18 += q->w[0][i] * q->unit_e18;
+            m->weight_e18 += w[i] * q->unit_e18;
     }
     return FA_OK;
 }
@@ -670,7 +671,7 @@ static size_t units_of(const fa_plan *p)
 
         for (size_t i = 0; i < p->nmeasure; i++)
             asked |= (int)p->measure[i].type->measure == m;
-        n += asked && fa_measures[m].unit_col;
+        n += asked && fa_measures[m].unit;
     }
     return n;
 }

@@ -45,14 +45,15 @@ const rl_block *rl_weights_find(const rl_weights *w, fa_str group, int32_t day);
 typedef struct rl_record {
     uint32_t group, target;
     int32_t day;
-    fa_i128 amount[FA_M__COUNT]; /* [0] only, unless by_measure */
+    fa_i128 amount[FA_M__COUNT]; /* [0] only, unless there are measures */
 } rl_record;
 typedef struct rl_records {
     fa_arena *a;
     fa_codes *group;
     rl_record *r;
     size_t n, cap;
-    bool by_measure, is_metric;
+    uint32_t measures; /* bit set of those with weights of their own; 0: one weight for all */
+    bool is_metric;
 } rl_records;
 FA_MUST_CHECK fa_rc rl_records_add(rl_records *o, fa_str group, int32_t day, uint32_t target, const fa_i128 *amount,
                                    fa_err *e);

@@ -31,7 +31,7 @@ fa_rc rl_records_add(rl_records *o, fa_str group, int32_t day, uint32_t target,
         return fa_oom(e);
     r = &o->r[o->n];
     *r = (rl_record){.day = day, .target = target};
-    memcpy(r->amount, amount, (o->by_measure ? FA_M__COUNT : 1) * sizeof *amount);
+    memcpy(r->amount, amount, (o->measures ? FA_M__COUNT : 1) * sizeof *amount);
     if (!fa_codes_add(o->group, group, &r->group))
         return fa_oom(e);
     o->n++;
@@ -94,13 +94,14 @@ static fa_u128 divisor_of(fa_u128 a, fa_u128 b)
     return a;
 }
 
-/* Makes weights as small as their ratio allows. false: all are 0. *unit: what 1 stands for. */
-static bool reduce(fa_i128 *w, size_t n, fa_i128 *unit, bool *huge)
+/* Makes weights as small as their ratio allows. false: all are 0. *unit: what 1 stands for. Those that are costs
+ * have no large divisor and stay as they are. */
+static bool reduce(fa_i128 *w, size_t n, bool costs, fa_i128 *unit, bool *huge)
 {
     fa_u128 d = 0, sum = 0;
 
     for (size_t i = 0; i < n; i++)
-        d = divisor_of((fa_u128)w[i], d);
+        d = costs ? (d || w[i]) : divisor_of((fa_u128)w[i], d);
     *unit = (fa_i128)d;
     for (size_t i = 0; d && i < n; i++) {
         w[i] /= (fa_i128)d;
@@ -115,7 +116,7 @@ static fa_rc make_block(const rl_records *o, size_t i, size_t k, rl_weights *out
 {
     rl_block *b = &out->block[out->n];
     uint32_t *target = fa_arena_array(o->a, k - i, sizeof *target), n = 0;
-    size_t nm = o->by_measure ? FA_M__COUNT : 1;
+    size_t nm = o->measures ? FA_M__COUNT : 1;
     bool any = false, huge = false;
 
     if (!target)
@@ -125,9 +126,12 @@ static fa_rc make_block(const rl_records *o, size_t i, size_t k, rl_weights *out
         if (r == i || o->r[r].target != o->r[r - 1].target)
             target[n++] = o->r[r].target;
     for (size_t m = 0; m < nm; m++) {
-        fa_i128 *w = fa_arena_array(o->a, n, sizeof *w), unit;
+        fa_i128 *w, unit;
         size_t at = 0;
 
+        if (o->measures && !(o->measures >> m & 1))
+            continue;
+        w = fa_arena_array(o->a, n, sizeof *w);
         if (!w)
             return fa_oom(e);
         for (size_t r = i; r < k; r++) {
@@ -136,7 +140,7 @@ static fa_rc make_block(const rl_records *o, size_t i, size_t k, rl_weights *out
         }
         for (size_t t = 0; t < n; t++)
             w[t] = w[t] > 0 ? w[t] : 0;
-        if (!reduce(w, n, &unit, &huge))
+        if (!reduce(w, n, o->measures != 0, &unit, &huge))
             continue;
         any = true;
         b->r.w[m] = w;
@@ -144,7 +148,7 @@ static fa_rc make_block(const rl_records *o, size_t i, size_t k, rl_weights *out
     }
     if (huge)
         return fa_fail(e, FA_EDATA, "the weights of a reallocation are too large to divide by");
-    for (size_t m = 1; !o->by_measure && m < FA_M__COUNT; m++)
+    for (size_t m = 1; !o->measures && m < FA_M__COUNT; m++)
         b->r.w[m] = b->r.w[0];
     b->r.n = n;
     b->r.target = target;
@@ -626,9 +630,11 @@ fa_rc rl_entry_weights(rl_program *g, rl_slot *s, size_t entry)
 {
     rl_entry *n = &s->entry[entry];
     const fa_allocation *a = n->a;
-    rl_records o = {.a = g->a, .by_measure = n->by_currency};
+    rl_records o = {.a = g->a};
     fa_rc rc;
 
+    for (size_t i = 0; n->by_currency && i < g->p->nmeasure; i++)
+        o.measures |= 1u << g->p->measure[i].type->measure;
     if (a->kind == FA_ALLOC_METRIC)
         return telemetry_weights(g, s->tag, a->telemetry, a->metric, &a->field, 1, a->join_field,
                                  a->carry_days, s->text, &n->w);
