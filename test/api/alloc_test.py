@@ -4,10 +4,13 @@ import http.server
 import json
 import os
 import pathlib
+import random
 import threading
 import urllib.parse
 from decimal import Decimal
+from fractions import Fraction
 
+import naive
 from farthing import (Browser, Key, Server, TMP, browser, check, cli, data_dir, equal, key, link_of, meta, server,
                       wait_until)
 
@@ -589,3 +592,205 @@ def test_two_tags_at_once():
     equal(p.sums(t, u), {("A", "dev"): "45.00", ("A", "prod"): "40.00", ("B", "dev"): "15.00", ("B", "prod"): "10.00"})
     equal(p.sums(t), {"A": "85.00", "B": "25.00"})
     equal(p.sums(u, filters={**virtual(t), "operator": "oneOf", "value": ["B"]}), {"dev": "15.00", "prod": "10.00"})
+
+
+# ---- random tags, telemetry and questions against naive.py ----
+
+DAYS = 9
+
+
+def dice_bill(dice):
+    """Rows as naive.py wants them."""
+    rows = []
+    for i in range(dice.randrange(30, 70)):
+        cost = Decimal(dice.randrange(-2000, 9000)).scaleb(-dice.randrange(0, 5))
+        rows.append({"day": dice.randrange(1, DAYS + 1), "service": dice.choice(["EC2", "S3", "RDS", "EKS"]),
+                     "resource": f"r{dice.randrange(20)}", "cost": Fraction(cost), "text": f"{cost:f}",
+                     "team": dice.choice(["Shared", "Shared", "Plat", "A", "B", "größe", None]),
+                     "cluster": dice.choice(["c1", "c2", None]), "env": dice.choice(["all", "prod", "dev", None])})
+    return rows
+
+
+def dice_points(dice, p, fields, joined):
+    """A telemetry on the server, and {day: [(join, target, amount)]}."""
+    points, csv_rows, seen = {}, [], set()
+    for d in range(1, DAYS + 1):
+        for _ in range(dice.choice([0, 0, 2, 4])):
+            texts = tuple(dice.choice(["A", "B", "C", "Plat", "", "neu"]) for _ in range(fields))
+            join = dice.choice(["c1", "c2"]) if joined else None
+            if (d, texts, join) in seen:
+                continue
+            seen.add((d, texts, join))
+            amount = dice.choice([Decimal("-3"), Decimal(0), Decimal(dice.randrange(1, 99)), Decimal(dice.randrange(1, 99999)).scaleb(-3)])
+            points.setdefault(d, []).append((join, texts if fields > 1 else texts[0], Fraction(amount)))
+            csv_rows.append((day(d), *texts, *([join] if joined else []), amount))
+    if not csv_rows:
+        csv_rows = [(day(DAYS), *["A"] * fields, *(["c1"] if joined else []), 1)]
+        points = {DAYS: [("c1" if joined else None, ("A",) * fields if fields > 1 else "A", Fraction(1))]}
+    names = [f"k{i}" for i in range(fields)] + (["join"] if joined else [])
+    return p.telemetry(names, csv_rows), points
+
+
+COLUMN_KEYS = {"service": SERVICE, "team": TEAM_KEY, "cluster": native("cluster", "tag"), "env": native("env", "tag"),
+               "resource": native("resource_id", "resource")}
+
+
+def dice_entry(dice, p, source):
+    """(for naive.py, for the document)"""
+    kind = dice.choice(["even", "even", "proportional", "metric", "metric", "fixed"])
+    active = dice.random() < 0.85
+    e = {"kind": kind, "source": source, "active": active, "targets": [], "basis": None, "join": None}
+    doc = {"name": source, "type": kind, "active": active, "data": {}}
+    others = [v for v in ("A", "B", "C", "größe") if v != source]
+    if kind in ("even", "proportional") and dice.random() < 0.5:
+        e["targets"] = doc["data"]["targets"] = dice.sample(others, dice.randrange(1, 3))
+    if kind == "proportional" and dice.random() < 0.4:
+        e["basis"] = naive.Leaf("service", "oneOf", ["EC2", "S3"])
+        doc["data"]["filters"] = {**SERVICE, "operator": "oneOf", "value": ["EC2", "S3"]}
+    if kind == "metric":
+        joined = dice.random() < 0.5
+        m, e["points"] = dice_points(dice, p, 1, joined)
+        e["carry"] = dice.choice([0, 1, 7])
+        doc["data"] = {"kpiCenterId": m["id"], "metricName": "n", "carryDays": e["carry"]}
+        if joined:
+            e["join"] = "cluster"
+            doc["data"].update(joinField="join", joinKey=COLUMN_KEYS["cluster"])
+    if kind == "fixed":
+        e["shares"], doc["data"]["tags"] = [], []
+        for target in dice.sample(others, 2):
+            percent, first, last = dice.choice([10, Decimal("33.5"), 50]), 1, DAYS
+            share = {"key": target, "value": percent}
+            if dice.random() < 0.4:
+                first, last = sorted(dice.sample(range(1, DAYS + 1), 2))
+                share.update({"from": str(day(first)), "to": str(day(last))})
+            e["shares"].append((target, Fraction(percent), first, last))
+            doc["data"]["tags"].append(share)
+    return e, doc
+
+
+def dice_tags(dice, p):
+    """Up to five tags that hang on each other: [(naive, key of the question)]."""
+    made = []
+
+    def add(tag, doc):
+        saved = p.tag(**doc)
+        made.append((tag, virtual(saved)))
+
+    def rules(column, more=()):
+        first = [(naive.Leaf(column, "exists"), ("key", column), 0, 99)]
+        doc = [{"to": COLUMN_KEYS[column], "filters": {**COLUMN_KEYS[column], "operator": "exists"}}]
+        for n, (leaf, filters, to, frame) in enumerate(more):
+            first.insert(n, (leaf, to, *frame))
+            one = {"to": to, "filters": filters}
+            if frame != (0, 99):
+                one["timeframe"] = {"from": millis_of(day(frame[0])), "to": millis_of(day(frame[1] + 1))}
+            doc.insert(n, one)
+        return first, doc
+
+    def entries(sources):
+        pairs = [dice_entry(dice, p, s) for s in sources[:dice.randrange(1, len(sources) + 1)]]
+        return [a for a, _ in pairs], [b for _, b in pairs]
+
+    special = [(naive.Leaf("service", "oneOf", ["RDS"]), {**SERVICE, "operator": "oneOf", "value": ["RDS"]}, "Shared",
+                dice.choice([(0, 99), (3, 6)]))] if dice.random() < 0.5 else []
+    r, doc = rules("team", special)
+    es, ds = entries(["Shared", "Plat"])
+    team = naive.Tag("team", r, entries=es)
+    add(team, {"rules": doc, "allocations": ds})
+    r, doc = rules("env")
+    es, ds = entries(["all"])
+    env = naive.Tag("env", r, entries=es)
+    add(env, {"rules": doc, "allocations": ds})
+    # a tag that reads the moved team, and moves again
+    key = made[0][1]
+    leaf = naive.Group("AND", [naive.Leaf(team, "oneOf", ["A", "C"]), naive.Leaf("service", "notOneOf", ["S3"])])
+    filters = {"AND": [{**key, "operator": "oneOf", "value": ["A", "C"]}, {**SERVICE, "operator": "notOneOf", "value": ["S3"]}]}
+    r = [(leaf, "Shared", 0, 99), (naive.Leaf(team, "contains", ["RÖ"]), "big", 2, 7), (naive.Leaf(team, "exists"), team, 0, 99)]
+    doc = [{"to": "Shared", "filters": filters},
+           {"to": "big", "filters": {**key, "operator": "contains", "value": ["RÖ"]},
+            "timeframe": {"from": millis_of(day(2)), "to": millis_of(day(8))}},
+           {"to": key, "filters": {**key, "operator": "exists"}}]
+    es, ds = entries(["Shared"]) if dice.random() < 0.5 else ([], [])
+    add(naive.Tag("squad", r, entries=es), {"rules": doc, "allocations": ds})
+    if dice.random() < 0.6:
+        joined = dice.random() < 0.5
+        m, points = dice_points(dice, p, 2, joined)
+        relation = {"scope": naive.Leaf("service", "oneOf", ["EKS", "RDS"]), "points": points, "join": "cluster" if joined else None}
+        r, doc = rules("team")
+        saved = p.b.post("/api/tags", {"name": f"relation {p.n}", "kind": "relational", "rules": doc, "relation": {
+            "kpiCenterId": m["id"], "metricName": "n", **({"joinField": "join", "joinKey": COLUMN_KEYS["cluster"]} if joined else {}),
+            "scope": {**SERVICE, "operator": "oneOf", "value": ["EKS", "RDS"]},
+            "outputs": [{"name": f"one {p.n}", "field": "k0"}, {"name": f"two {p.n}", "field": "k1"}]}}).expect(201).json
+        for i, o in enumerate(saved["relation"]["outputs"]):
+            made.append((naive.Tag(o["name"], r, relation=relation, component=i), virtual(o)))
+    return made
+
+
+def dice_filter(dice, tags):
+    def leaf():
+        what, key = dice.choice(tags + [(c, k) for c, k in COLUMN_KEYS.items()] if tags else list(COLUMN_KEYS.items()))
+        op = dice.choice(["oneOf", "notOneOf", "contains", "notContains", "exists", "notExists"])
+        values = [] if "xists" in op else dice.sample(["A", "B", "Shared", "C", "EC2", "prod", "ö", "Untagged", "c1"], 2)
+        return naive.Leaf(what, op, values), {**key, "operator": op, **({"value": values} if values else {})}
+
+    if dice.random() < 0.4:
+        return leaf()
+    word, kids = dice.choice(["AND", "OR"]), [leaf() for _ in range(dice.randrange(1, 4))]
+    return naive.Group(word, [k for k, _ in kids]), {word: [d for _, d in kids]}
+
+
+def close(got, want, what):
+    check(abs(Fraction(Decimal(got)) - want) <= Fraction(3, 10 ** 10), what, got, float(want))
+
+
+def one_question(dice, p, rows, tags):
+    picks = dice.sample(tags, dice.randrange(0, min(3, len(tags)) + 1)) + \
+        dice.sample([(c, k) for c, k in COLUMN_KEYS.items()], dice.randrange(0, 2))
+    condition, filters = dice_filter(dice, tags) if dice.random() < 0.6 else (None, None)
+    first, last = sorted((dice.randrange(1, DAYS + 1), dice.randrange(1, DAYS + 1)))
+    daily = dice.random() < 0.3
+    got = p.ask([k for _, k in picks], filters, first, last, shared=True, granularity="day" if daily else "accumulated")
+    ref = naive.Naive(rows)
+    want = ref.ask([g for g, _ in picks], condition, range(first, last + 1))
+    seen = {tuple(g["values"]): g for g in got["groups"]}
+    what = (p.data, picks, filters, first, last)
+    for values, (total, shared) in want.items():
+        if values not in seen:
+            check(total == 0, "missing", values, what)
+            continue
+        close(seen[values]["total"], total, (values, what))
+        close(seen[values]["shared"], shared, ("shared", values, what))
+    for values, g in seen.items():
+        check(values in want or Decimal(g["total"]) == 0, "too many", values, what)
+        equal(sum(Decimal(c) for c in g["cells"]), Decimal(g["total"]), ("cells", what))
+        equal(Decimal(g["direct"]) + Decimal(g["shared"]), Decimal(g["total"]), ("parts", what))
+    equal(sum((Decimal(g["total"]) for g in got["groups"]), Decimal(0)), Decimal(got["total"]["total"]), what)
+    reads_tag = condition is not None and any(isinstance(k.what, naive.Tag) for k in
+                                              (condition.kids if isinstance(condition, naive.Group) else [condition]))
+    if not reads_tag:  # conservation: the total is what it is without any tag
+        kept = [r for r in rows if first <= r["day"] <= last and (condition is None or condition.holds(naive.Part(r, 0)))]
+        equal(Fraction(Decimal(got["total"]["total"])), sum((r["cost"] for r in kept), Fraction(0)), ("conserved", what))
+    if daily and picks:
+        d = dice.randrange(first, last + 1)
+        per_day = ref.ask([g for g, _ in picks], condition, [d])
+        for values, g in seen.items():
+            close(g["cells"][d - first], per_day.get(values, (0, 0))[0], ("day", d, values, what))
+
+
+def test_random_questions():
+    """Several hundred questions over random bills, tags and telemetry; the seed is in the message."""
+    cases = int(os.environ.get("FARTHING_ALLOC_CASES", "400"))
+    seed = int(os.environ.get("FARTHING_ALLOC_SEED", "20261124"))
+    dice, p, done = random.Random(seed), None, 0
+    while done < cases:
+        if done % 100 == 0:
+            if p:
+                p.server.stop()
+            rows = dice_bill(dice)
+            p = Place([(day(r["day"]), r["service"], r["resource"], {k: r[k] for k in ("team", "cluster", "env") if r[k]}, r["text"])
+                       for r in rows])
+        tags = dice_tags(dice, p)
+        for _ in range(20):
+            one_question(dice, p, rows, tags)
+            done += 1
+    p.server.stop()
