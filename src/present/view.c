@@ -135,6 +135,8 @@ fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa
         goto done;
     out->name = name;
     rc = fa_view_put(s, fa_ledger_account(l), out, e);
+    if (!rc)
+        fa_telemetry_touch(); /* a view may feed one */
     if (rc == FA_ECONFLICT) {
         fa_fail(e, rc, "there is a view named \"%.*s\" already", FA_FMT(name));
         rc = fa_at(e, "name");
