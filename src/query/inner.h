@@ -243,6 +243,10 @@ void fa_days_free(fa_days *d);
 /* Group arrays good for [from,to]: kept, or made. Give back with fa_groups_put. */
 FA_MUST_CHECK fa_rc fa_groups_of_plan(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
                                       fa_err *e);
+/* For bill rows: as above, and where the filter touches values that move, the lines with a part in the answer; row rules
+ * then are asked of what the lines are before. */
+FA_MUST_CHECK fa_rc fa_groups_of_rows(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
+                                      fa_err *e);
 /* The slice at or after i that has days of [from,to], and which; SIZE_MAX: no more. */
 size_t fa_slice_of(const fa_groups *g, size_t i, int32_t from, int32_t to, int32_t *first, int32_t *last);
 void fa_catalog_cache_free(void);

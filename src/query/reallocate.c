@@ -48,8 +48,11 @@ typedef struct run {
     size_t ncell, cap, nslot;
     uint32_t *slot; /* (bucket, group) to place + 1 */
     uint32_t serial;
-    rl_memo weighed; /* (entry, block, day) whose weights are in the report */
-    rl_memo carried; /* (entry, day) */
+    fa_groups *lines;       /* wanted instead of cells: which lines have a part in the answer */
+    const fa_filter *scope; /* of the lines: what is not shown whole is not shown */
+    bool *passes;           /* of each atom of the slice */
+    rl_memo weighed;        /* (entry, block, day) whose weights are in the report */
+    rl_memo carried;        /* (entry, day) */
     fa_err *e;
 } run;
 
@@ -493,6 +496,10 @@ static fa_rc add_parts(run *r, const sum_in *in)
         if (group == FA_NO_GROUP)
             continue;
         any = true;
+        if (r->lines) {
+            r->passes[in->atom] = true;
+            break;
+        }
         if (!(c = cell_of(r, in->bucket, group)))
             return fa_oom(r->e);
         if (c->seen != r->serial)
@@ -606,6 +613,57 @@ static fa_rc run_slice(run *r, int32_t from, int32_t to)
     return rc;
 }
 
+/* A slice of the lines whose atom has a part in the answer on any of its days, and that the row rules show whole. */
+static fa_rc keep_lines(run *r, int32_t from, const fa_filter *scope)
+{
+    fa_groups *o = r->lines;
+    rl_program *g = r->g;
+    uint32_t *line = malloc(((size_t)g->v.nline + 1) * sizeof *line);
+    fa_sel *seen = NULL;
+
+    if (!line)
+        return fa_oom(r->e);
+    o->array[o->narray++] = line;
+    o->slice[o->nslice++] = (fa_slice){from, line};
+    memset(line, 0xff, ((size_t)g->v.nline + 1) * sizeof *line);
+    if (fa_select(&g->v, scope, &seen, r->e))
+        return r->e->rc;
+    fa_sel_fill(seen, line, 0);
+    fa_sel_put(seen);
+    for (uint32_t i = 0; i < g->v.nline; i++)
+        if (g->line[i] == FA_NO_GROUP || !r->passes[g->line[i]])
+            line[i] = FA_NO_GROUP;
+    return FA_OK;
+}
+
+static fa_rc slice_of_lines(run *r, int32_t from, int32_t to)
+{
+    fa_rc rc;
+
+    r->passes = calloc((size_t)r->g->natom + 1, sizeof *r->passes);
+    if (!r->passes)
+        return fa_oom(r->e);
+    rc = run_slice(r, from, to);
+    if (!rc)
+        rc = keep_lines(r, from, r->scope);
+    free(r->passes);
+    r->passes = NULL;
+    return rc;
+}
+
+static fa_rc room_for_lines(run *r, size_t n)
+{
+    fa_groups *o = r->lines;
+
+    if (!o)
+        return FA_OK;
+    o->nline = r->g->v.nline;
+    o->n = 1;
+    o->array = calloc(n + 1, sizeof *o->array);
+    o->slice = calloc(n + 1, sizeof *o->slice);
+    return o->array && o->slice ? FA_OK : fa_oom(r->e);
+}
+
 static fa_rc run_slices(run *r)
 {
     rl_program *g = r->g;
@@ -613,49 +671,135 @@ static fa_rc run_slices(run *r)
     size_t n;
     fa_rc rc = FA_OK;
 
-    if (rl_compile(g) || rl_cuts(g, &from, &n))
+    if (rl_compile(g) || rl_cuts(g, &from, &n) || room_for_lines(r, n))
         return r->e->rc;
     r->nkey = 1 + g->nslot + g->nrelation;
     r->stride = (sizeof(part) + r->nkey * sizeof(uint32_t) + 15) / 16 * 16;
     for (size_t i = 0; !rc && i < n; i++) {
+        int32_t last = i + 1 < n ? from[i + 1] - 1 : g->to;
+
         rc = rl_slice_open(g, from[i]);
         if (!rc)
-            rc = run_slice(r, from[i], i + 1 < n ? from[i + 1] - 1 : g->to);
+            rc = r->lines ? slice_of_lines(r, from[i], last) : run_slice(r, from[i], last);
         rl_slice_close(g);
     }
+    return rc;
+}
+
+static fa_rc run_program(run *r, const rl_program *about)
+{
+    rl_program g = *about;
+    fa_arena mem;
+    fa_rc rc;
+
+    fa_arena_init(&mem, MEM_MAX);
+    g.a = &mem;
+    g.from = r->k->from;
+    g.to = r->k->to;
+    r->g = &g;
+    r->nm = g.p->nmeasure;
+    r->e = g.e;
+    rl_memo_open(&r->weighed, 3);
+    rl_memo_open(&r->carried, 3);
+    rc = run_slices(r);
+    free(r->now.p);
+    free(r->next.p);
+    free(r->share);
+    rl_memo_free(&r->weighed);
+    rl_memo_free(&r->carried);
+    rl_program_close(&g);
+    fa_arena_release(&mem);
     return rc;
 }
 
 fa_rc rl_run(const rl_program *about, fa_arena *a, const fa_buckets *k, bool by_rows, bool before,
              rl_out *o)
 {
-    rl_program g = *about;
-    fa_arena mem;
-    run r = {.g = &g,
-             .a = a,
-             .k = k,
-             .by_rows = by_rows,
-             .before = before,
-             .o = o,
-             .nm = about->p->nmeasure,
-             .e = about->e};
-    fa_rc rc;
+    run r = {.a = a, .k = k, .by_rows = by_rows, .before = before, .o = o};
+    fa_rc rc = run_program(&r, about);
 
-    fa_arena_init(&mem, MEM_MAX);
-    g.a = &mem;
-    g.from = k->from;
-    g.to = k->to;
-    rl_memo_open(&r.weighed, 3);
-    rl_memo_open(&r.carried, 3);
-    rc = run_slices(&r);
     *(before ? &o->before : &o->now) = r.cell;
     *(before ? &o->nbefore : &o->nnow) = r.ncell;
-    free(r.now.p);
-    free(r.next.p);
-    free(r.share);
-    rl_memo_free(&r.weighed);
-    rl_memo_free(&r.carried);
-    rl_program_close(&g);
+    return rc;
+}
+
+/* ---- other questions ---- */
+
+/* A plan about the whole of its days that measures what every bill has. */
+static fa_rc whole_plan(fa_plan *q, fa_arena *a, fa_buckets *k, fa_err *e)
+{
+    size_t days = (size_t)((int64_t)q->range.to - q->range.from + 1);
+    uint32_t *zero = fa_arena_array(a, days, sizeof *zero);
+
+    q->bucket = FA_ALL;
+    q->nmeasure = 1;
+    q->measure[0].agg = FA_AGG_SUM;
+    *k = (fa_buckets){q->range.from, q->range.to, FA_ALL, 1, zero};
+    return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), &q->measure[0].type, e) : fa_oom(e);
+}
+
+static fa_rc lines_of(fa_lens *v, const fa_plan *p, const fa_catalog *c, int32_t from, int32_t to,
+                      fa_groups **out, fa_err *e)
+{
+    fa_plan q = *p;
+    rl_program about = {.v = *v, .cat = c, .set = c->tags, .p = &q, .e = e};
+    fa_arena mem;
+    fa_buckets k;
+    rl_out o = {0};
+    run r = {.a = &mem, .k = &k, .o = &o, .scope = p->scope};
+    fa_rc rc;
+
+    q.scope = NULL;
+    q.ndim = 0;
+    q.range.from = from;
+    q.range.to = to;
+    fa_arena_init(&mem, MEM_MAX);
+    r.lines = fa_groups_new(0, 0);
+    rc = r.lines ? whole_plan(&q, &mem, &k, e) : fa_oom(e);
+    if (!rc && !(rc = rl_begin(&o, &q, e)))
+        rc = run_program(&r, &about);
+    fa_groups_put(o.g);
+    fa_arena_release(&mem);
+    if (rc)
+        fa_groups_put(r.lines);
+    else
+        *out = r.lines;
+    return rc;
+}
+
+fa_rc fa_groups_of_rows(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
+                        fa_err *e)
+{
+    const fa_plan filtered = {.filter = p->filter};
+    const fa_catalog *c;
+
+    *out = NULL;
+    if (rl_touches(&filtered, &c, e))
+        return e->rc;
+    return c ? lines_of(v, p, c, from, to, out, e) : fa_groups_of_plan(v, p, from, to, out, e);
+}
+
+fa_rc rl_texts(fa_lens *v, const fa_key *key, const fa_filter *scope, const fa_catalog *c,
+               int32_t from, int32_t to, fa_codes *texts, fa_err *e)
+{
+    fa_plan q = {.dim = {key}, .ndim = 1, .scope = scope, .range = {.from = from, .to = to}};
+    rl_program about = {.v = *v, .cat = c, .set = c->tags, .p = &q, .e = e};
+    rl_out o = {0};
+    fa_arena mem;
+    fa_buckets k;
+    uint32_t code;
+    fa_rc rc;
+
+    if (from > to)
+        return FA_OK;
+    fa_arena_init(&mem, MEM_MAX);
+    rc = whole_plan(&q, &mem, &k, e);
+    if (!rc && !(rc = rl_begin(&o, &q, e)))
+        rc = rl_run(&about, &mem, &k, false, false, &o);
+    for (size_t i = 0; !rc && i < o.nnow; i++)
+        if (!fa_codes_add(texts, fa_groups_text(o.g, o.now[i].group, 0), &code))
+            rc = fa_oom(e);
+    fa_groups_put(o.g);
     fa_arena_release(&mem);
     return rc;
 }

@@ -229,6 +229,9 @@ FA_MUST_CHECK fa_rc rl_begin(rl_out *o, const fa_plan *p, fa_err *e);
 FA_MUST_CHECK fa_rc rl_run(const rl_program *about, fa_arena *a, const fa_buckets *k, bool by_rows, bool before,
                            rl_out *o);
 FA_MUST_CHECK fa_rc rl_finish(rl_out *o, fa_err *e);
+/* The values of a key after everything moved, added to `texts`. */
+FA_MUST_CHECK fa_rc rl_texts(fa_lens *v, const fa_key *key, const fa_filter *scope, const fa_catalog *c, int32_t from,
+                             int32_t to, fa_codes *texts, fa_err *e);
 /* The weights of an entry or a relation for the program's days. */
 FA_MUST_CHECK fa_rc rl_entry_weights(rl_program *g, rl_slot *s, size_t entry);
 FA_MUST_CHECK fa_rc rl_relation_weights(rl_program *g, rl_relation *r);

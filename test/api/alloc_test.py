@@ -794,3 +794,89 @@ def test_random_questions():
             one_question(dice, p, rows, tags)
             done += 1
     p.server.stop()
+
+
+# ---- every other way to ask ----
+
+def doors():
+    """Two days: S 100 with 20 hours of usage, A 30 with 10, B 10; S falls to A 75 %, New 25 %. A week before: S 8."""
+    if "doors" not in _places:
+        rows = [(day(8), "EC2", "s1", {"team": "S"}, 60, 12), (day(8), "EC2", "s2", {"team": "S"}, 40, 8),
+                (day(8), "EC2", "a", {"team": "A"}, 30, 10), (day(8), "S3", "b", {"team": "B"}, 10),
+                (day(9), "S3", "s1", {"team": "S"}, 20, 4), (day(6), "EC2", "s1", {"team": "S"}, 8, 4)]
+        p = Place(rows)
+        p.t = p.tag("Doors", allocations=[{"name": "S", "type": "fixed", "active": True, "data": {
+            "tags": [{"key": "A", "value": 75}, {"key": "New", "value": 25}]}}])
+        p.key = Key(p.data)
+        _places["doors"] = p
+    return _places["doors"]
+
+
+def test_previous_period_top_and_others():
+    p = doors()
+    j = p.ask([p.t], first=8, last=9, previous=True)
+    equal({g["values"][0]: (cents(g["total"]), cents(g["previous"])) for g in j["groups"]},
+          {"A": ("120.00", "6.00"), "New": ("30.00", "2.00"), "B": ("10.00", "0.00")})
+    equal((cents(j["total"]["total"]), cents(j["total"]["previous"]), int(j["rows"])), ("160.00", "8.00", 5))
+    j = p.ask([p.t], first=8, last=9, top=1, shared=True)
+    equal([(g["values"][0], cents(g["total"]), cents(g["shared"])) for g in j["groups"]],
+          [("A", "120.00", "90.00"), ("Others", "40.00", "30.00")])
+    j = p.ask([p.t], first=8, last=9, granularity="day")
+    equal({g["values"][0]: [cents(c) for c in g["cells"]] for g in j["groups"]},
+          {"A": ["105.00", "15.00"], "New": ["25.00", "5.00"], "B": ["10.00", "0.00"]})
+    j = p.ask([p.t], first=8, last=8, granularity="hour")
+    equal({g["values"][0]: cents(g["total"]) for g in j["groups"]}, {"A": "105.00", "New": "25.00", "B": "10.00"})
+    equal([cents(g["cells"][0]) for g in j["groups"]], ["105.00", "25.00", "10.00"])
+
+
+def test_usage_is_split_by_the_same_ratio():
+    p = doors()
+    filters = {**native("consumed_unit"), "operator": "exists"}
+    j = p.ask([p.t], filters, first=8, last=9, costType="usageAmount")
+    equal({g["values"][0]: cents(g["total"]) for g in j["groups"]}, {"A": "28.00", "New": "6.00"})
+    # proportional: usage weighs by the account's default cost type
+    t = p.tag(allocations=[{"name": "S", "type": "proportional", "active": True, "data": {}}])
+    j = p.ask([t], filters, first=8, last=8, costType="usageAmount")
+    equal({g["values"][0]: cents(g["total"]) for g in j["groups"]}, {"A": "25.00", "B": "5.00"})
+
+
+def test_values_rows_and_csv():
+    p = doors()
+    a = p.b.post("/api/values", {**virtual(p.t), "limit": 10}).expect(200).json
+    equal(sorted(v["value"] for v in a["values"]), ["A", "B", "New"])
+    a = p.b.post("/api/values", {**virtual(p.t), "limit": 10, "date": {"from": millis_of(day(8)), "to": millis_of(day(9)), "type": "day"}})
+    equal([(v["value"], cents(v["cost"])) for v in a.expect(200).json["values"]], [("A", "120.00"), ("New", "30.00"), ("B", "10.00")])
+    for value, resources in (("New", ["s1", "s1", "s2"]), ("A", ["a", "s1", "s1", "s2"]), ("B", ["b"]), ("S", [])):
+        j = p.b.post("/api/rows", {"date": {"from": millis_of(day(8)), "to": millis_of(day(9)), "type": "day"},
+                                   "filters": {**virtual(p.t), "operator": "oneOf", "value": [value]}, "limit": 50}).expect(200).json
+        at = j["columns"].index("ResourceId") if j["rows"] else 0
+        equal(sorted(r[at] for r in j["rows"]), resources, value)
+    text = p.b.post("/api/query.csv", {"date": {"from": millis_of(day(8)), "to": millis_of(day(9)), "type": "day"}, "granularity": "accumulated",
+                                       "groupBy": [virtual(p.t)], "shared": True}).expect(200).body.decode("utf-8-sig")
+    equal(text.split("\r\n")[:5], ["Doors,Total,Direct,Shared", "A,120.00,30.00,90.00", "New,30.00,0.00,30.00",
+                                   "B,10.00,10.00,0.00", "Total,160.00,40.00,120.00"])
+
+
+def test_version_one_and_two():
+    p = doors()
+    view = p.b.post("/api/views", {"name": "by doors", "question": {"groupBy": [virtual(p.t)]}}).expect(201).json
+    a = p.key.post(p.server, "/v1/cost/query-by-view", {"viewId": view["id"], "date": {
+        "unixTimeMillSecondsStart": millis_of(day(8)), "unixTimeMillSecondsEnd": millis_of(day(9))}}).expect(200).json
+    sums = {}
+    for series in a["data"]:
+        for point in series["data"]:
+            sums[series["name"]] = sums.get(series["name"], 0) + point["cost"]
+    equal({k: cents(v) for k, v in sums.items() if k not in ("Total",)}, {"A": "120.00", "New": "30.00", "B": "10.00"})
+    q = {"date": {"unixTimeMillisecondsStart": millis_of(day(8)), "unixTimeMillisecondsEnd": millis_of(day(9))},
+         "timeInterval": {"interval": "day"}, "measurements": [{"type": "netAmortizedCost"}],
+         "dimensions": [{"costCenter": "Virtual Tags", "key": p.t["id"], "type": "virtual_tag"}]}
+    made = p.key.post(p.server, "/v2/data/cost-usage/generate-query", q).expect(200).json["data"]["queryId"]
+    path = f"/v2/data/cost-usage/{made}/results?pageSize=100"
+    rows = wait_until(lambda: (lambda a: a if a.status != 202 else None)(p.key.get(p.server, path)), 30, 0.3).expect(200).json["data"]
+    total = {}
+    for r in rows:
+        value = [v for v in (r.get("dimensions") or r).values() if v in ("A", "B", "New")] if not isinstance(r.get("dimensions"), list) \
+            else [d["value"] for d in r["dimensions"]]
+        cost = [m["value"] for m in r["measurements"]] if isinstance(r.get("measurements"), list) else [r]
+        total.setdefault(value[0], []).append(cost[0])
+    equal(set(total), {"A", "B", "New"})
