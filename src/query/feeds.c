@@ -86,7 +86,7 @@ static bool has_feeds(const json_t *document)
            json_array_size(json_object_get(document, "allocations")) > 0;
 }
 
-fa_rc fa_tag_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e)
+fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e)
 {
     json_t *d = has_feeds(document) ? fa_draft_complete(document) : NULL;
     fa_catalog *live = NULL, *draft = NULL;
