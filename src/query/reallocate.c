@@ -22,11 +22,10 @@ typedef struct sum_in {
     fa_stat stat[FA_MAX_MEASUREMENTS];
 } sum_in;
 
-/* A piece of a sum. key[0] is the atom, behind it the codes of slots and tuples. */
+/* A piece of a sum: a stat per measurement, and behind them its key (key_of): the atom, the codes of slots and tuples. */
 typedef struct part {
     bool shared; /* it came from another value */
-    fa_stat stat[FA_MAX_MEASUREMENTS];
-    uint32_t key[];
+    fa_stat stat[];
 } part;
 
 typedef struct parts {
@@ -57,6 +56,11 @@ typedef struct run {
 } run;
 
 /* ---- parts ---- */
+
+static uint32_t *key_of(const run *r, const part *p)
+{
+    return (uint32_t *)(uintptr_t)(p->stat + r->nm);
+}
 
 static part *part_at(const run *r, const parts *v, size_t i)
 {
@@ -232,7 +236,7 @@ static void add_stat(fa_stat *to, const fa_stat *from)
     to->sum += from->sum;
     to->min += from->min;
     to->max += from->max;
-    to->n = from->n;
+    to->n = from->n > to->n ? from->n : to->n;
 }
 
 /* The parts of p by the step's ratio; what has no weight, or is the source's own, stays in one part. */
@@ -243,7 +247,7 @@ static fa_rc split_part(run *r, const part *p, const step *s)
     fa_stat rest[FA_MAX_MEASUREMENTS] = {{0}};
     const fa_i128 *w[FA_MAX_MEASUREMENTS];
     bool stays = false, any = false;
-    part *t;
+    part *t = NULL;
 
     if (make_room(r, q->n))
         return r->e->rc;
@@ -263,23 +267,29 @@ static fa_rc split_part(run *r, const part *p, const step *s)
         return r->e->rc;
     for (uint32_t i = 0; any && i < q->n; i++) {
         bool own = q->target[i] == 0 || q->target[i] == s->source, weighs = false;
-        fa_stat piece[FA_MAX_MEASUREMENTS] = {{0}};
 
         for (size_t m = 0; m < r->nm; m++)
-            if (w[m] && w[m][i]) {
-                weighs = true;
-                scale(r, &piece[m], &p->stat[m], r->share[m * r->room + i], w[m][i], sum[m]);
-                if (own)
-                    add_stat(&rest[m], &piece[m]);
-            }
-        if (own || !weighs) {
-            stays |= own && weighs;
+            weighs |= w[m] && w[m][i];
+        if (!weighs)
             continue;
-        }
-        if (!(t = push_part(r, p)))
+        stays |= own;
+        if (!own && !(t = push_part(r, p)))
             return r->e->rc;
-        memcpy(t->stat, piece, r->nm * sizeof *piece);
-        t->key[s->place] = q->target[i];
+        for (size_t m = 0; m < r->nm; m++) {
+            fa_stat piece;
+
+            if (w[m] && w[m][i])
+                scale(r, &piece, &p->stat[m], r->share[m * r->room + i], w[m][i], sum[m]);
+            else
+                piece = (fa_stat){0};
+            if (own)
+                add_stat(&rest[m], &piece);
+            else
+                t->stat[m] = piece;
+        }
+        if (own)
+            continue;
+        key_of(r, t)[s->place] = q->target[i];
         t->shared = true;
     }
     if (!stays)
@@ -292,7 +302,7 @@ static fa_rc split_part(run *r, const part *p, const step *s)
 
 static fa_str join_text(const run *r, const rl_ref *join, const part *p)
 {
-    return join ? rl_text(r->g, join, p->key[0], p->key + 1) : (fa_str){"", 0};
+    return join ? rl_text(r->g, join, key_of(r, p)[0], key_of(r, p) + 1) : (fa_str){"", 0};
 }
 
 static fa_str currency_of(const run *r, uint32_t atom)
@@ -323,7 +333,7 @@ static fa_rc split_tuples(run *r, const rl_slot *slot, int32_t day)
         const part *p = part_at(r, &r->now, i);
         bool yes;
 
-        if (rl_test(r->g, q->scope, p->key[0], p->key + 1, &yes))
+        if (rl_test(r->g, q->scope, key_of(r, p)[0], key_of(r, p) + 1, &yes))
             return r->e->rc;
         yes = yes && !is_before(r->g, q); /* as it is before */
         s.block = yes ? rl_weights_find(&q->w, join_text(r, q->join, p), day) : NULL;
@@ -349,15 +359,16 @@ static fa_rc split_entry(run *r, size_t slot, size_t entry, int32_t day)
     bool any = false;
 
     for (size_t i = 0; i < r->now.n && !any; i++)
-        any = part_at(r, &r->now, i)->key[s.place] == n->source;
+        any = key_of(r, part_at(r, &r->now, i))[s.place] == n->source;
     if (!any)
         return FA_OK;
     for (size_t i = 0; i < r->now.n; i++) {
         const part *p = part_at(r, &r->now, i);
 
         s.block = NULL;
-        if (p->key[s.place] == n->source) {
-            fa_str group = n->by_currency ? currency_of(r, p->key[0]) : join_text(r, n->join, p);
+        if (key_of(r, p)[s.place] == n->source) {
+            fa_str group =
+                n->by_currency ? currency_of(r, key_of(r, p)[0]) : join_text(r, n->join, p);
 
             s.block = rl_weights_find(&n->w, group, day);
             if (!s.block && s.report && report_stay(r, &s, p->stat[0].sum))
@@ -382,14 +393,14 @@ static fa_rc split_sum(run *r, const sum_in *in)
     p = part_at(r, &r->next, r->next.n++);
     memset(p, 0, r->stride);
     memcpy(p->stat, in->stat, r->nm * sizeof *in->stat);
-    p->key[0] = in->atom;
+    key_of(r, p)[0] = in->atom;
     swap_parts(r);
     for (size_t s = 0; s < g->nslot; s++) {
         if (g->slot[s].opens && split_tuples(r, &g->slot[s], in->day))
             return r->e->rc;
         for (size_t i = 0; i < r->now.n; i++) {
             p = part_at(r, &r->now, i);
-            if (rl_value(g, s, p->key[0], p->key + 1, &p->key[1 + s]))
+            if (rl_value(g, s, key_of(r, p)[0], key_of(r, p) + 1, &key_of(r, p)[1 + s]))
                 return r->e->rc;
         }
         for (size_t n = 0; n < g->slot[s].nentry; n++)
@@ -463,15 +474,16 @@ static fa_rc group_of(run *r, const part *p, uint32_t *out)
     uint32_t tuple[FA_MAX_TEXTS], *value;
     bool fresh, yes = true;
 
-    if (!rl_memo_find(&g->group_memo, p->key, &value, &fresh))
+    if (!rl_memo_find(&g->group_memo, key_of(r, p), &value, &fresh))
         return fa_oom(r->e);
     if (fresh) {
         *value = FA_NO_GROUP;
-        if (rl_test(g, g->filter, p->key[0], p->key + 1, &yes) ||
-            (yes && rl_test(g, g->scope, p->key[0], p->key + 1, &yes)))
+        if (rl_test(g, g->filter, key_of(r, p)[0], key_of(r, p) + 1, &yes) ||
+            (yes && rl_test(g, g->scope, key_of(r, p)[0], key_of(r, p) + 1, &yes)))
             return r->e->rc;
         for (size_t i = 0; yes && i < g->ntext; i++)
-            if (!fa_codes_add(to->col[i], rl_text(g, &g->text[i], p->key[0], p->key + 1),
+            if (!fa_codes_add(to->col[i],
+                              rl_text(g, &g->text[i], key_of(r, p)[0], key_of(r, p) + 1),
                               &tuple[i]))
                 return fa_oom(r->e);
         if (yes && !fa_groups_add(to, tuple, value))
@@ -674,7 +686,8 @@ static fa_rc run_slices(run *r)
     if (rl_compile(g) || rl_cuts(g, &from, &n) || room_for_lines(r, n))
         return r->e->rc;
     r->nkey = 1 + g->nslot + g->nrelation;
-    r->stride = (sizeof(part) + r->nkey * sizeof(uint32_t) + 15) / 16 * 16;
+    r->stride =
+        (sizeof(part) + r->nm * sizeof(fa_stat) + r->nkey * sizeof(uint32_t) + 15) / 16 * 16;
     for (size_t i = 0; !rc && i < n; i++) {
         int32_t last = i + 1 < n ? from[i + 1] - 1 : g->to;
 
