@@ -893,6 +893,8 @@ static fa_rc run_on_lines(work *w)
 static fa_rc run_once(work *w)
 {
     *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
+    for (size_t m = 0; m < w->p->nmeasure; m++)
+        w->out->approximated |= fa_ledger_approximated(w->l, w->p->measure[m].type->measure);
     if (make_buckets(w) || make_previous(w) || rl_touches(w->p, &w->moving, w->e) ||
         (w->moving ? run_moving(w) : run_on_lines(w)) || choose(w) || fill(w) || put_shared(w) ||
         finish(w))
