@@ -230,11 +230,15 @@ static fa_rc exists(fa_req *r, fa_err *e)
 {
     fa_acl v;
     fa_view view;
+    fa_tag_row tag;
     fa_rc rc;
 
     if (fa_str_eqz(r->arg[0], "view"))
         return fa_view_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[1], &view,
                            e);
+    if (fa_str_eqz(r->arg[0], "virtual_tag"))
+        return fa_tag_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[1], &tag,
+                          e);
     rc = fa_acl_get(r->ledger, r->mem, r->arg[0], r->arg[1], &v, e);
     return !rc && v.absent ? fa_fail(e, FA_ENOTFOUND, "no such %.*s", FA_FMT(r->arg[0])) : rc;
 }

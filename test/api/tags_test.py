@@ -764,3 +764,24 @@ def test_dictionary_feeds():
     wait_until(lambda: entry(file)["rows"] == 1 and not entry(file)["error"])
     s.stop()
     web.shutdown()
+
+
+def test_access_lists():
+    """A private tag is changed by its owner and administrators only; the account's own tokens may read all of it."""
+    m, b = bed(), page()
+    basic = Key(m["data"], "basic")
+    private, public = ({"type": t, "users": [], "groups": []} for t in ("private", "public"))
+    made = b.post("/api/tags", {**v2_body(), "acl": {"read": private, "write": private}}).expect(201).json
+    equal(made["acl"], {"read": private, "write": private})
+    path = "/v2/virtual-tags/" + made["id"]
+    equal(ask("GET", path, key=basic).expect(200).json["data"]["acl"], made["acl"])
+    before = tag_state()
+    for method, p in (("PUT", path), ("DELETE", path), ("PUT", path + "/metadata")):
+        ask(method, p, v2_body() if method == "PUT" else None, key=basic).expect(403, "FORBIDDEN")
+        ask(method, p.replace("v2", "v1"), v2_body() if method == "PUT" else None, key=basic).expect(403)
+    equal(tag_state(), before)
+    got = b.ask("PUT", "/api/tags/" + made["id"], {**made, "acl": {"read": public, "write": public}}).expect(200).json
+    equal(got["acl"], {"read": public, "write": public})
+    ask("PUT", path, v2_body(made["name"]), key=basic).expect(200)
+    b.ask("PUT", "/api/tags/" + made["id"], {**made, "acl": {"read": private, "write": public}}).expect(400)
+    b.ask("DELETE", "/api/tags/" + made["id"]).expect(204)
