@@ -673,13 +673,6 @@ fa_rc tag_may_read(fa_req *r, fa_str id, fa_err *e)
                                     : fa_acl_read(r->ledger, r->mem, r->caller, KIND, id, e);
 }
 
-bool tag_seen(fa_req *r, fa_str id)
-{
-    fa_err ignored;
-
-    return tag_may_read(r, id, &ignored) == FA_OK;
-}
-
 /* The tag, and whatever reads it: a change goes through. */
 static fa_rc guard(fa_req *r, const fa_tag_node *node, size_t at, bool *seen, fa_err *e)
 {

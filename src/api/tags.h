@@ -29,7 +29,6 @@ fa_rc tag_fail(tag_form form, fa_rc rc, fa_err *e);
  * tag or one that reads it (access.md 4.5, 5). FA_ENOTFOUND: not seen; FA_EFORBIDDEN. */
 FA_MUST_CHECK fa_rc tag_may_read(fa_req *r, fa_str id, fa_err *e);
 FA_MUST_CHECK fa_rc tag_may_write(fa_req *r, fa_str id, fa_err *e);
-bool tag_seen(fa_req *r, fa_str id); /* for lists */
 /* The access list that a document brings: taken over. */
 FA_MUST_CHECK fa_rc tag_set_acl(fa_req *r, fa_str id, const json_t *acl, fa_err *e);
 
