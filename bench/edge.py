@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import tagrules
+
 GLOBAL = {"costCenter": "Global"}
 TAG = {"env": "env", "team": "team"}
 
@@ -71,86 +73,8 @@ def panels(last):
             ask(last, 90, [dim("charge_category")], "month"), ask(last, 395, [dim("env", "tag")], "month")]
 
 
-# -- Q3: the rules as a virtual tag --
-
-COLUMNS = {"SubAccountName": dim("sub_account_name"), "ResourceId": dim("resource_id", "resource"), "ServiceName": dim("service"), "RegionId": dim("region"),
-           "ChargeCategory": dim("charge_category"), "ServiceCategory": dim("service_category"),
-           **{"{%s}" % t: dim(t, "tag") for t in ("team", "env", "app")}}
-
-
-class Rule:
-    """One line of rules.txt as a filter object and as SQL. The filter language has neither "starts with" nor patterns: those become
-    "contains" of the text, or of the pattern's longest plain part, on both sides."""
-
-    def __init__(self, text):
-        self.words = re.findall(r"'[^']*'|\{\w+\}|\w+|[(),=]", text)
-
-    def take(self, *words):
-        for w in words:
-            if not self.words or self.words[0] != w:
-                return False
-            self.words.pop(0)
-        return True
-
-    def either(self):
-        return self.chain("OR", self.both)
-
-    def both(self):
-        return self.chain("AND", self.one)
-
-    def chain(self, word, part):
-        found = [part()]
-        while self.take(word):
-            found.append(part())
-        return found[0] if len(found) == 1 else ({word: [f[0] for f in found]}, "(" + f" {word} ".join(f[1] for f in found) + ")")
-
-    def one(self):
-        if self.take("NOT"):
-            wrapped = self.take("coalesce", "(")
-            f, sql = self.one()
-            if wrapped:
-                self.take(",", "false", ")")
-            return {**f, "operator": {"oneOf": "notOneOf", "contains": "notContains"}[f["operator"]]}, f"NOT coalesce({sql}, false)"
-        if self.take("("):
-            found = self.either()
-            self.take(")")
-            return found
-        word = self.words.pop(0)
-        if word in ("starts_with", "contains", "regexp_matches"):
-            self.take("(")
-            name = self.words.pop(0)
-            self.take(",")
-            value = self.words.pop(0)[1:-1]
-            self.take(")")
-            if word == "regexp_matches":
-                value = max(re.findall(r"[a-z0-9-]+", re.sub(r"\[[^]]*\]|\([^)]*\)|\{[^}]*\}", "|", value)), key=len)
-            return {**COLUMNS[name], "operator": "contains", "value": value}, f"contains(lower({self.sql(name)}), '{value.lower()}')"
-        values = []
-        if self.take("="):
-            values.append(self.words.pop(0)[1:-1])
-        else:
-            self.take("IN", "(")
-            while not self.take(")"):
-                values.append(self.words.pop(0)[1:-1])
-                self.take(",")
-        return ({**COLUMNS[word], "operator": "oneOf", "value": values},
-                f"{self.sql(word)} IN ({', '.join(repr(v) for v in values)})")
-
-    @staticmethod
-    def sql(name):
-        return f"tag_{name[1:-1]}" if name[0] == "{" else name
-
-
-def tag(rules):
-    """(document of the virtual tag, CASE for DuckDB)."""
-    made = [Rule(r).either() for r in rules]
-    document = {"name": "FinBench", "kind": "rules", "category": "", "folderId": None, "defaultValue": "Untagged", "allocations": [], "endpoints": [],
-                "rules": [{"to": f"rule {i}", "filters": f} for i, (f, _) in enumerate(made)]}
-    return document, "CASE " + " ".join(f"WHEN {sql} THEN 'rule {i}'" for i, (_, sql) in enumerate(made)) + " ELSE 'Untagged' END"
-
-
 def q3_sql(last, rules):
-    return f"SELECT {DAY}, {tag(rules)[1]}, sum(EffectiveCost) FROM bill WHERE {where(last, 395)} GROUP BY ALL"
+    return f"SELECT {DAY}, {tagrules.case(rules)}, sum(EffectiveCost) FROM bill WHERE {where(last, 395)} GROUP BY ALL"
 
 
 class Server:

@@ -9,12 +9,14 @@ import { useEffect } from 'preact/hooks';
 import { boot, go, place, start } from './app';
 import { ApiError } from './lib/api';
 import { useCell } from './lib/cell';
+import { Admin } from './pages/admin';
 import { Bills } from './pages/bills';
 import { MegaBill } from './pages/megabill';
 import { Profile } from './pages/profile';
 import { SignIn } from './pages/signin';
 import { Tokens } from './pages/tokens';
 import { Empty, Failure, Logo } from './parts/basic';
+import { Proof } from './parts/proof';
 import { Shell, Toasts } from './parts/shell';
 
 interface TrustedTypes {
@@ -33,15 +35,16 @@ function Page(): JSX.Element {
     const state = useCell(boot);
     const { path } = useCell(place);
     useEffect(() => {
-        if (state === 'in' && path === '/signin') go('/megabill', true);
+        if (state === 'in' && (path === '/signin' || path === '/join')) go('/megabill', true);
     }, [state, path]);
     if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
     if (state === 'out') return <><SignIn /><Toasts /></>;
     if (state instanceof ApiError) return <main class="signin"><section class="card"><Failure what="Farthing does not answer" error={state} retry={() => void start()} /></section></main>;
-    const Screen = path.startsWith('/bills/') ? Bills : SCREENS[path];
+    const Screen = path.startsWith('/bills/') ? Bills : path.startsWith('/admin') ? Admin : SCREENS[path];
     return (
         <>
             <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>
+            <Proof />
             <Toasts />
         </>
     );

@@ -190,7 +190,7 @@ const mapNode = (n: Node, id: number, fn: (n: Node) => Node | null): Node | null
 const unfinished = (n: Node): number =>
     n.kind === 'group' ? n.kids.reduce((s, k) => s + unfinished(k), 0) : fromNode(n) ? 0 : 1;
 
-function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
+export function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
     const keys = useCell(keyCell);
     const [root, setRoot] = useState<Node>(() => {
         const n = question.filters ? toNode(question.filters) : { kind: 'group' as const, id: nextId++, all: true, kids: [newLeaf()] };

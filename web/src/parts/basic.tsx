@@ -8,6 +8,7 @@ const PATHS = {
     bills: 'M4 2h7l3 3v9H4zM6.5 7h5M6.5 10h5',
     key: 'M6 12a3 3 0 1 0 0-6 3 3 0 0 0 0 6M9 9h6.500v2.500M13 9v2',
     person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
+    people: 'M7 8a2.700 2.700 0 1 0 0-5.400A2.700 2.700 0 0 0 7 8M1.800 14.500c.5-2.800 2.300-4.500 5.200-4.500s4.700 1.700 5.200 4.500M12 3.200a2.500 2.500 0 0 1 0 4.600M13.500 10.500c1.500.5 2.400 1.900 2.700 4',
     close: 'M4 4l8 8M12 4l-8 8',
     up: 'M8 12V4M4.500 7.500 8 4l3.500 3.500',
     down: 'M8 4v8M4.500 8.500 8 12l3.500-3.500',
@@ -21,7 +22,7 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
-    const box = name === 'chart' || name === 'bills' || name === 'key' || name === 'person' || name === 'menu' ? 18 : 16;
+    const box = name === 'chart' || name === 'bills' || name === 'key' || name === 'person' || name === 'people' || name === 'menu' ? 18 : 16;
     return (
         <svg class="icon" width={size} height={size} viewBox={`0 0 ${box} ${box}`} aria-hidden="true">
             <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />
