@@ -118,5 +118,6 @@ fa_handler api_custom_costs, api_custom_cost_post, api_custom_cost_put, api_cust
 fa_handler api_custom_cost_versions, api_custom_cost_preview, api_custom_center_post, api_custom_center_put, api_custom_center_delete;
 fa_handler api_custom_files, api_custom_file_post, api_custom_file_delete, api_custom_file_undo, api_v1_custom_file;
 fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
+fa_handler api_tag_preview, api_tag_explain;                                     /* tagpreview.c */
 
 #endif
