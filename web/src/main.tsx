@@ -5,7 +5,7 @@
  * and nothing else: text from bills can reach the document as text only.
  */
 import { render, type JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { boot, go, place, start } from './app';
 import { ApiError } from './lib/api';
 import { useCell } from './lib/cell';
@@ -15,7 +15,7 @@ import { MegaBill } from './pages/megabill';
 import { Profile } from './pages/profile';
 import { SignIn } from './pages/signin';
 import { Tokens } from './pages/tokens';
-import { Empty, Failure, Logo } from './parts/basic';
+import { Empty, Failure, Logo, Skeleton } from './parts/basic';
 import { Proof } from './parts/proof';
 import { Shell, Toasts } from './parts/shell';
 
@@ -29,6 +29,28 @@ interface TrustedTypes {
     },
 });
 
+/** A screen that is fetched when it is first opened. */
+function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element }>): () => JSX.Element {
+    let got: (() => JSX.Element) | null = null;
+    return function Later(): JSX.Element {
+        const [, ready] = useState(got !== null);
+        const [failed, setFailed] = useState(false);
+        useEffect(() => {
+            if (!got)
+                void fetchIt().then((m) => {
+                    got = m.default;
+                    ready(true);
+                }, () => setFailed(true));
+        }, []);
+        if (got) {
+            const Screen = got;
+            return <Screen />;
+        }
+        return <section class="card">{failed ? <Failure what={`${name} could not be fetched`} error={new ApiError(0, 'could not reach the server', null, null, null, null)} retry={() => location.reload()} /> : <Skeleton rows={4} label={`Fetching ${name}`} />}</section>;
+    };
+}
+const Connections = later('Sources', () => import('./pages/connections'));
+
 const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill };
 
 function Page(): JSX.Element {
@@ -40,7 +62,7 @@ function Page(): JSX.Element {
     if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
     if (state === 'out') return <><SignIn /><Toasts /></>;
     if (state instanceof ApiError) return <main class="signin"><section class="card"><Failure what="Farthing does not answer" error={state} retry={() => void start()} /></section></main>;
-    const Screen = path.startsWith('/bills/') ? Bills : path.startsWith('/admin') ? Admin : SCREENS[path];
+    const Screen = path.startsWith('/bills/') ? Bills : path === '/connections' || path.startsWith('/connections/') ? Connections : path.startsWith('/admin') ? Admin : SCREENS[path];
     return (
         <>
             <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>

@@ -6,6 +6,7 @@ import type { ApiError } from '../lib/api';
 const PATHS = {
     chart: 'M3 13V8M7 13V4M11 13V6M15 13V2',
     bills: 'M4 2h7l3 3v9H4zM6.5 7h5M6.5 10h5',
+    source: 'M3 5c0-1.400 2.700-2.500 6-2.500S15 3.600 15 5s-2.700 2.500-6 2.500S3 6.400 3 5v8c0 1.400 2.700 2.500 6 2.500s6-1.100 6-2.500V5M3 9c0 1.400 2.700 2.500 6 2.500S15 10.400 15 9',
     key: 'M6 12a3 3 0 1 0 0-6 3 3 0 0 0 0 6M9 9h6.500v2.500M13 9v2',
     person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
     people: 'M7 8a2.700 2.700 0 1 0 0-5.400A2.700 2.700 0 0 0 7 8M1.800 14.500c.5-2.800 2.300-4.500 5.200-4.500s4.700 1.700 5.200 4.500M12 3.200a2.500 2.500 0 0 1 0 4.600M13.500 10.500c1.500.5 2.400 1.900 2.700 4',
@@ -22,7 +23,7 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
-    const box = name === 'chart' || name === 'bills' || name === 'key' || name === 'person' || name === 'people' || name === 'menu' ? 18 : 16;
+    const box = name === 'chart' || name === 'bills' || name === 'source' || name === 'key' || name === 'person' || name === 'people' || name === 'menu' ? 18 : 16;
     return (
         <svg class="icon" width={size} height={size} viewBox={`0 0 ${box} ${box}`} aria-hidden="true">
             <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />

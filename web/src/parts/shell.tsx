@@ -22,6 +22,7 @@ interface Entry {
 export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/admin', name: 'Administration', icon: 'people', key: 'a', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
@@ -37,7 +38,7 @@ const KEYS: [keys: string[], what: string][] = [
 
 function Map({ onGo }: { onGo?: () => void }): JSX.Element {
     const where = useCell(place);
-    const at = where.path.startsWith('/bills/') ? '/bills' : where.path.startsWith('/admin') ? '/admin' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
+    const at = where.path.startsWith('/bills/') ? '/bills' : where.path.startsWith('/connections/') ? '/connections' : where.path.startsWith('/admin') ? '/admin' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
     const groups = [...new Set(MAP.map((e) => e.group))];
     return (
         <>
