@@ -31,7 +31,7 @@ export interface TableProps {
     onHide: (row: Row) => void;
     onDrill: (row: Row, key: number) => void;
     onExclude: (row: Row) => void;
-    onExplain: (row: Row | null) => void;
+    onExplain: (row: Row | null, bucket?: number) => void;
     onOpenOthers: () => void;
     onFewer: (() => void) | null;
 }
@@ -183,7 +183,7 @@ function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by
                     </th>
                 ) : <td class="left" key={i}><span class="cell">{inner}</span></td>;
             })}
-            {p.pivot ? x.cells.map((c, i) => <td key={i} title={exact(c, r.currency)} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : money(c, r.currency)}</td>) : null}
+            {p.pivot ? x.cells.map((c, i) => <td key={i} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : <button type="button" class="number" title={exact(c, r.currency)} onClick={() => p.onExplain(x, i)}>{money(c, r.currency)}</button>}</td>) : null}
             <td><button type="button" class="number" title={exact(x.total, r.currency)} onClick={() => p.onExplain(x)}>{money(x.total, r.currency)}</button></td>
             {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{percent(x.total, r.total) ?? '–'}</span></td>}
             {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, r.currency) : undefined}>{x.previous !== null ? money(x.previous, r.currency) : '–'}</td> : null}

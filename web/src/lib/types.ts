@@ -8,6 +8,11 @@ export interface KeyInfo extends KeyRef {
     displayName: string;
     path: string;
 }
+export interface Drilldown {
+    costCenter: string;
+    keys: KeyRef[];
+    isDefault: boolean;
+}
 export interface Leaf extends KeyRef {
     operator: string;
     value?: string | string[];
