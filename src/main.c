@@ -54,7 +54,8 @@ const fa_cmd fa_cmds[] = {
      .run = fa_cli_link},
     {.name = "serve",
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
-              " [--per-key N] [--query-timeout SECONDS]",
+              " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
+              " [--ca-file FILE]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,
@@ -68,6 +69,11 @@ const fa_cmd fa_cmds[] = {
      .doc = "proves every control total and rule again, from the archive up",
      .needs_ledger = true,
      .run = fa_cli_check},
+    {.name = "validate",
+     .usage = "validate FILE [--json] [--focus 1.0|1.1|1.2] [--applies CRITERION,...|all]",
+     .doc = "asks whether a file keeps the rules of FOCUS; exit code 1 when one that says MUST is"
+            " broken",
+     .run = fa_cli_validate},
     {.name = "rebuild",
      .usage = "rebuild --data DIR",
      .doc = "makes the ledger again from the archive",

@@ -1,51 +1,75 @@
 /*
  * role.c - permissions, roles and the caller.
  *
- * A role is one row: a bit set of the closed permission enum (access.md 1.3). Permissions can only
+ * A role is one row; who holds what stands in the permission's row (access.md 1.3). Permissions can only
  * be asked for through fa_caller_may, and a caller can only be made by this folder.
  */
 #include "access/internal.h"
 
-#define BIT(p) (1u << FA_PERM_##p)
-#define EVERY (((1u << FA_PERM__COUNT) - 1u))
+#include <pthread.h>
+#include <string.h>
 
-_Static_assert(FA_PERM__COUNT <= 31, "permissions fit into one word");
+_Static_assert(FA_PERM__COUNT <= 128, "permissions fit into fa_perms");
 
-static const char *const perm_names[FA_PERM__COUNT] = {
-#define X(id, name) [FA_PERM_##id] = (name),
+static const fa_perm_info infos[FA_PERM__COUNT] = {
+#define X(id, name, who, area, what) [FA_PERM_##id] = {(name), (who), (area), (what)},
     FA_PERMS(X)
 #undef X
 };
 
-static const fa_role roles[] = {
-    {"admin", "Admin", "Everything, including tokens and cost centers", EVERY},
-    {"basic", "Basic", "Ask, export, and save views",
-     BIT(PUBLIC) | BIT(SELF) | BIT(COST_QUERY) | BIT(COST_EXPORT) | BIT(VIEWS_VIEW) |
-         BIT(VIEWS_MANAGE) | BIT(COSTCENTERS_VIEW) | BIT(ACCOUNT_VIEW) |
-         BIT(TOKENS_PERSONAL_MANAGE) | BIT(USERS_VIEW)},
-    {"read-only", "Read-only", "Look at costs and saved views",
-     BIT(PUBLIC) | BIT(SELF) | BIT(COST_QUERY) | BIT(VIEWS_VIEW) | BIT(COSTCENTERS_VIEW) |
-         BIT(ACCOUNT_VIEW) | BIT(TOKENS_PERSONAL_MANAGE)},
-    {"api-token", "API token", "What the public API needs: views and costs",
-     BIT(PUBLIC) | BIT(SELF) | BIT(COST_QUERY) | BIT(VIEWS_VIEW)},
+static fa_role roles[] = {
+    {"admin", "Admin", "Everything, including users, tokens and cost centers", {{0}}},
+    {"basic", "Basic", "Ask, export, and make views, dashboards and virtual tags", {{0}}},
+    {"read-only", "Read-only", "Look at costs and everything made of them", {{0}}},
+    {"api-token", "API token", "What the public API needs", {{0}}},
 };
+static const char letters[] = "ABRT"; /* of roles[], in order */
+
+static void fill_roles(void)
+{
+    for (size_t i = 0; i < FA_COUNT(roles); i++)
+        for (int p = 0; p < FA_PERM__COUNT; p++)
+            if (strchr(infos[p].who, letters[i]))
+                fa_perms_add(&roles[i].perms, (fa_perm)p);
+}
 
 const char *fa_perm_name(fa_perm p)
 {
-    return (unsigned)p < FA_PERM__COUNT ? perm_names[p] : "";
+    return (unsigned)p < FA_PERM__COUNT ? infos[p].name : "";
+}
+
+const fa_perm_info *fa_perm_get(fa_perm p)
+{
+    return (unsigned)p < FA_PERM__COUNT ? &infos[p] : NULL;
+}
+
+bool fa_perm_find(fa_str name, fa_perm *out)
+{
+    for (int p = 0; p < FA_PERM__COUNT; p++)
+        if (fa_str_eqz(name, infos[p].name)) {
+            *out = (fa_perm)p;
+            return true;
+        }
+    return false;
 }
 
 const fa_role *fa_roles(size_t *n)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, fill_roles);
     *n = FA_COUNT(roles);
     return roles;
 }
 
 static const fa_role *role_find(fa_str role)
 {
-    for (size_t i = 0; i < FA_COUNT(roles); i++)
-        if (fa_str_eqz(role, roles[i].key))
-            return &roles[i];
+    size_t n;
+    const fa_role *all = fa_roles(&n);
+
+    for (size_t i = 0; i < n; i++)
+        if (fa_str_eqz(role, all[i].key))
+            return &all[i];
     return NULL;
 }
 
@@ -58,7 +82,7 @@ bool fa_role_has(fa_str role, fa_perm p)
 {
     const fa_role *r = role_find(role);
 
-    return r && (unsigned)p < FA_PERM__COUNT && (r->perms >> p & 1u);
+    return r && fa_perms_has(&r->perms, p);
 }
 
 bool fa_caller_may(const fa_caller *c, fa_perm p)

@@ -42,6 +42,7 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
         return fa_oom(e);
     s->app.ledger = l;
     s->app.slow_ms = test_slow_ms();
+    s->app.net = o->net;
     opt.app = &s->app;
     opt.page_paths = fa_page_paths;
     if ((rc = fa_jobs_open(l, on_job, &s->app, &s->app.jobs, e)) ||

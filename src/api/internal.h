@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "job/job.h"
+#include "net/net.h"
 #include "present/present.h"
 #include "query/query.h"
 
@@ -15,6 +16,7 @@ typedef struct fa_app {
     fa_ledger  *ledger;
     _Atomic(fa_server *) server; /* set once the listener is open */
     fa_jobs    *jobs;
+    fa_net     *net;   /* outgoing requests */
     fa_queries *queries;
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;

@@ -152,6 +152,23 @@ void fa_dec_emit(fa_buf *b, fa_i128 v, int scale, int min_places);
 fa_i128 fa_dec_round(fa_i128 v_e18, int places);
 /* a*b/c with a 256-bit intermediate, floored toward minus infinity; c > 0. */
 fa_i128 fa_dec_muldiv(fa_i128 a, fa_i128 b, fa_i128 c);
+/* a*b/c and its remainder; c > 0. false: the quotient has no 128-bit form. */
+bool fa_dec_divide(fa_u128 a, fa_u128 b, fa_u128 c, fa_u128 *quotient, fa_u128 *rest);
+
+/* ---- csv in: RFC 4180 records out of a text in memory ---- */
+
+typedef struct fa_csv {
+    fa_str   rest;       /* what was not read */
+    int64_t  line, next; /* first line of the record (1 is the first); line behind it */
+    fa_str  *cell;       /* of the record: borrowed from the text or from `mem`, until the next call */
+    size_t   n, cap;
+    fa_arena mem;
+} fa_csv;
+void fa_csv_init(fa_csv *c, fa_str text); /* a byte order mark is skipped */
+/* The next record; blank lines are skipped. *more false: the end. FA_EDATA: a quote that is not closed or
+ * text behind one (names the line), or more than 10,000 cells. */
+FA_MUST_CHECK fa_rc fa_csv_next(fa_csv *c, bool *more, fa_err *e);
+void fa_csv_release(fa_csv *c);
 
 /* ---- dates: a day is an int32 of days since 1970-01-01 UTC ---- */
 

@@ -268,39 +268,72 @@ static void mul_wide(fa_u128 a, fa_u128 b, fa_u128 *hi, fa_u128 *lo)
     *hi = (fa_u128)a1 * b1 + (p01 >> 64) + (p10 >> 64) + (mid >> 64);
 }
 
-/* hi:lo / c for hi < c, one bit at a time; *rest gets the remainder */
+/* (top:low) / v and in *top the remainder, for top < v and v with its highest bit set */
+static uint64_t div_step(fa_u128 *top, uint64_t low, fa_u128 v)
+{
+    uint64_t v1 = (uint64_t)(v >> 64), v0 = (uint64_t)v;
+    fa_u128 q, r;
+
+    if ((uint64_t)(*top >> 64) >= v1) {
+        q = UINT64_MAX;
+        r = *top - ((fa_u128)v1 << 64) + v1;
+    } else {
+        q = *top / v1;
+        r = *top % v1;
+    }
+    while (r >> 64 == 0 && q * v0 > (r << 64 | low)) { /* twice at most */
+        q--;
+        r += v1;
+    }
+    *top = (*top << 64 | low) - q * v;
+    return (uint64_t)q;
+}
+
+static int high_zeros(fa_u128 v)
+{
+    uint64_t hi = (uint64_t)(v >> 64);
+
+    return hi ? __builtin_clzll(hi) : 64 + __builtin_clzll((uint64_t)v);
+}
+
+/* hi:lo / c for hi < c (Knuth's algorithm D in digits of 64 bits); *rest gets the remainder */
 static fa_u128 div_wide(fa_u128 hi, fa_u128 lo, fa_u128 c, fa_u128 *rest)
 {
-    fa_u128 q = 0;
+    int up = high_zeros(c);
+    fa_u128 top = up ? hi << up | lo >> (128 - up) : hi, q;
 
-    for (int i = 0; i < 128; i++) {
-        bool carry = hi >> 127;
-
-        hi = (hi << 1) | (lo >> 127);
-        lo <<= 1;
-        q <<= 1;
-        if (carry || hi >= c) {
-            hi -= c;
-            q |= 1;
-        }
-    }
-    *rest = hi;
+    lo <<= up;
+    c <<= up;
+    q = (fa_u128)div_step(&top, (uint64_t)(lo >> 64), c) << 64;
+    q |= div_step(&top, (uint64_t)lo, c);
+    *rest = top >> up;
     return q;
+}
+
+bool fa_dec_divide(fa_u128 a, fa_u128 b, fa_u128 c, fa_u128 *quotient, fa_u128 *rest)
+{
+    fa_u128 hi, lo;
+
+    mul_wide(a, b, &hi, &lo);
+    if (hi >= c)
+        return false;
+    if (hi == 0) {
+        *quotient = lo / c;
+        *rest = lo % c;
+    } else {
+        *quotient = div_wide(hi, lo, c, rest);
+    }
+    return true;
 }
 
 fa_i128 fa_dec_muldiv(fa_i128 a, fa_i128 b, fa_i128 c)
 {
     const fa_u128 most = ~(fa_u128)0 >> 1;
     bool negative = (a < 0) != (b < 0);
-    fa_u128 hi, lo, q, rest, d = (fa_u128)c;
+    fa_u128 q, rest;
 
-    mul_wide(a < 0 ? -(fa_u128)a : (fa_u128)a, b < 0 ? -(fa_u128)b : (fa_u128)b, &hi, &lo);
-    if (hi == 0) {
-        q = lo / d;
-        rest = lo % d;
-    } else if (hi < d) {
-        q = div_wide(hi, lo, d, &rest);
-    } else {
+    if (!fa_dec_divide(a < 0 ? -(fa_u128)a : (fa_u128)a, b < 0 ? -(fa_u128)b : (fa_u128)b,
+                       (fa_u128)c, &q, &rest)) {
         q = most; /* the quotient has no 128-bit form: as far as it goes */
         rest = 0;
     }

@@ -6,8 +6,10 @@
  */
 #include "api/api.h"
 #include "cli/inner.h"
+#include "net/net.h"
 #include "query/query.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 /* Until a signal; what the first question needs is made again after each change of the ledger. */
@@ -28,10 +30,21 @@ static void wait_for_signal(fa_ledger *l, const volatile bool *cancel)
     }
 }
 
+/* Options before the environment. FARTHING_RETRY_MS: the tests do not wait. */
+static fa_rc open_net(const char *allow, const char *ca_file, fa_net **out, fa_err *e)
+{
+    const char *ms = getenv("FARTHING_RETRY_MS");
+    fa_net_config c = {.allow = allow ? allow : getenv("FARTHING_ALLOW_HOSTS"),
+                       .ca_file = ca_file ? ca_file : getenv("FARTHING_CA_FILE"),
+                       .retry_ms = ms ? (unsigned)strtoul(ms, NULL, 10) : 0};
+
+    return fa_net_open(&c, out, e);
+}
+
 int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
-    const char *listen = "127.0.0.1:8080";
+    const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL;
     bool allow_public = false;
     int64_t workers = 0, timeout_s = 0, per_key = 0;
     const fa_opt opt[] = {
@@ -40,10 +53,13 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"workers", FA_OPT_NUM, &workers, false, 1024},
         {"per-key", FA_OPT_NUM, &per_key, false, 10000},
         {"query-timeout", FA_OPT_NUM, &timeout_s, false, 3600},
+        {"allow-host", FA_OPT_TEXT, &allow, false, 0},
+        {"ca-file", FA_OPT_TEXT, &ca_file, false, 0},
     };
     fa_server_options o = {0};
     fa_api_server *s = NULL;
     fa_door *door = NULL;
+    fa_net *net = NULL;
     fa_err e = {0};
     char *rest[64];
     int nrest, code;
@@ -60,6 +76,11 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
                             .per_key = (unsigned)per_key,
                             .query_timeout_ms = timeout_s * 1000,
                             .allow_public = allow_public};
+    if (open_net(allow, ca_file, &net, &e)) {
+        code = fa_cmd_fail(io, &e);
+        goto done;
+    }
+    o.net = net;
     if (fa_door_open(l, &door, &e) || fa_api_open(l, &o, &s, &e)) {
         code = fa_cmd_fail(io, &e);
         goto done;
@@ -72,6 +93,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
 done:
     fa_door_close(door);
     fa_api_close(s);
+    fa_net_close(net);
     fa_query_cache_free();
     return code;
 }

@@ -22,6 +22,7 @@ typedef struct fa_server_options {
     unsigned    per_key;       /* concurrent requests of one API key; 0: 5 */
     int64_t     query_timeout_ms; /* 0: 60,000 */
     bool        allow_public;  /* refuse to bind plain HTTP to a non-loopback address without it */
+    struct fa_net *net;        /* outgoing requests; the caller's, outlives the server */
     void       *app;           /* what the api keeps for the server's life; handed to every handler */
     const char *const *page_paths; /* answered with the page's index.html; ends with NULL */
 } fa_server_options;

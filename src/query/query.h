@@ -126,6 +126,7 @@ typedef struct fa_group {
     bool    is_others;
     size_t  nothers;             /* how many groups Others stands for */
     fa_i128 total_e10[FA_MAX_MEASUREMENTS], previous_e10[FA_MAX_MEASUREMENTS];
+    fa_i128 sum_e18[FA_MAX_MEASUREMENTS]; /* of sums: the exact total, before rounding made the groups add up */
     fa_i128 *cell_e10;           /* [nbucket * nmeasure], bucket-major; zero-filled */
     bool    *has;                /* [nbucket]: there were rows (zero-filled cells have none) */
 } fa_group;

@@ -646,6 +646,14 @@ static fa_rc round_apart(work *w, size_t m)
     return FA_OK;
 }
 
+/* Before rounding the cells are exact. */
+static void keep_sums(fa_answer *o, size_t nm, size_t m)
+{
+    for (size_t i = 0; i < o->ngroup; i++)
+        for (size_t b = 0; b < o->nbucket; b++)
+            o->group[i].sum_e18[m] += o->group[i].cell_e10[b * nm + m];
+}
+
 static fa_rc finish(work *w)
 {
     fa_answer *o = w->out;
@@ -658,6 +666,7 @@ static fa_rc finish(work *w)
             finish_stats(w, m);
             continue;
         }
+        keep_sums(o, nm, m);
         if (apart
                 ? round_apart(w, m)
                 : fa_round_cells(&w->tmp, o->group, o->ngroup, o->nbucket, nm, m, &o->total, w->e))

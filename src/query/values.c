@@ -132,7 +132,7 @@ static fa_rc list_by_cost(fa_arena *a, const fa_groups *g, fa_str search, fa_str
             continue;
         v[count] = (fa_value){.value = g->sorted[i], .has_cost = true};
         if (fa_map_get(costs->at, g->sorted[i], &at))
-            v[count].cost_e18 = costs->answer.group[at].total_e10[0] * FA_E8;
+            v[count].cost_e18 = costs->answer.group[at].sum_e18[0]; /* nothing has to add up here */
         count++;
     }
     if (count)

@@ -359,6 +359,130 @@ static void test_dec_muldiv(void **state)
     fa_buf_release(&b);
 }
 
+/* expected values: Python's integers */
+static void test_dec_divide(void **state)
+{
+    static const struct {
+        const char *a, *b, *c, *quotient, *rest;
+    } t[] = {
+        {"170141183460469231731687303715884105727", "170141183460469231731687303715884105727",
+         "170141183460469231731687303715884105728", "170141183460469231731687303715884105726", "1"},
+        {"340282366920938463463374607431768211455", "340282366920938463463374607431768211455",
+         "340282366920938463463374607431768211455", "340282366920938463463374607431768211455", "0"},
+        {"100000000000000000000000000000000000000", "1000000000000000000000000000",
+         "100000000000000000000000000000000000001", "999999999999999999999999999",
+         "99999999999000000000000000000000000001"},
+        {"170141183460469231731687303715884105733", "3", "170141183460469231731687303715884105732",
+         "3", "3"},
+        {"7", "9", "10", "6", "3"},
+        {"18446744073709551616", "18446744073709551616", "18446744073709551617",
+         "18446744073709551615", "1"},
+        {"340282366920938463463374607431768211455", "18446744073709551615",
+         "170141183460469231731687303715884105728", "36893488147419103229",
+         "170141183460469231713240559642174554113"},
+        {"7042581856234248131259302277482258861", "51518710931947261953841958535377663142",
+         "11095144405162490310149873762141159421", "32701218264188528914209892113977128990",
+         "2782300792849959159967996450231886472"},
+        {"16311783854392668199835402646988326468", "46020968464295098947293507553205589110",
+         "39917872997546375273006953309308647973", "18805713681326284730616905192110135058",
+         "13394127142883932501705811322537626046"},
+        {"19729741921426592431273150119686043690", "78761371561879642647710341167808133759",
+         "33784473097073188340521133975579809397", "45995730933216592851631935076758123647",
+         "27787969960828151527859885405419419851"},
+        {"674828223450123085419296709671490926", "3640088218263550028199629170197356690",
+         "1288541857760663665643100757319169073", "1906367457710309283930488889644162391",
+         "217728494516575050341011259323461397"},
+        {"50595693205083566141979478567127560544", "32974091592405807819136376505058514976",
+         "70061630176049587503813909699094372511", "23812563563444037558706494400377215719",
+         "24512005257903493335134206538580006535"},
+        {"12758442728466008517736073218986025418", "11412144316433011159952459975808429938",
+         "36319603675303957157179285531918413961", "4008887072994221175839119270614344261",
+         "31462548645696349917639439094377536263"},
+    };
+    fa_u128 q, r;
+
+    (void)state;
+    for (size_t i = 0; i < FA_COUNT(t); i++) {
+        assert_true(fa_dec_divide((fa_u128)i128_of(t[i].a), (fa_u128)i128_of(t[i].b),
+                                  (fa_u128)i128_of(t[i].c), &q, &r));
+        if (q != (fa_u128)i128_of(t[i].quotient) || r != (fa_u128)i128_of(t[i].rest))
+            fail_msg("row %zu", i);
+    }
+    assert_false(fa_dec_divide((fa_u128)1 << 127, 4, 2, &q, &r));
+}
+
+/* Records as "line:cell|cell;" */
+static void csv_text(const char *in, fa_buf *out, fa_rc *rc, fa_err *e)
+{
+    fa_csv c;
+    bool more = true;
+
+    fa_csv_init(&c, fa_str_of(in));
+    while (!(*rc = fa_csv_next(&c, &more, e)) && more) {
+        fa_buf_fmt(out, "%lld:", (long long)c.line);
+        for (size_t i = 0; i < c.n; i++)
+            fa_buf_fmt(out, "%s%.*s", i ? "|" : "", FA_FMT(c.cell[i]));
+        fa_buf_c(out, ';');
+    }
+    fa_csv_release(&c);
+}
+
+static void test_csv(void **state)
+{
+    static const struct {
+        const char *name, *in, *want;
+    } t[] = {
+        {"empty", "", ""},
+        {"one cell", "a", "1:a;"},
+        {"plain", "a,b\n1,2\n", "1:a|b;2:1|2;"},
+        {"byte order mark, CRLF",
+         "\xef\xbb\xbf"
+         "a,b\r\n1,2\r\n",
+         "1:a|b;2:1|2;"},
+        {"empty cells", ",\n,,x\n", "1:|;2:||x;"},
+        {"blank lines", "\n\na\n\r\n\nb", "3:a;6:b;"},
+        {"quotes", "\"a,b\",\"c\"\"d\"\n\"\"\"\"", "1:a,b|c\"d;2:\";"},
+        {"a break in a cell", "\"a\nb\",c\nd", "1:a\nb|c;3:d;"},
+        {"a quote inside", "a\"b,c", "1:a\"b|c;"},
+        {"ends with a comma", "a,", "1:a|;"},
+        {"a lone CR stays", "a\rb,c", "1:a\rb|c;"},
+        {"spaces stay", " a , b ", "1: a | b ;"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < FA_COUNT(t); i++) {
+        fa_buf out;
+        fa_err e = {0};
+        fa_rc rc;
+
+        fa_buf_init(&out, 0);
+        csv_text(t[i].in, &out, &rc, &e);
+        assert_int_equal(rc, FA_OK);
+        CHECK_TEXT(t[i].name, fa_buf_view(&out), t[i].want);
+        fa_buf_release(&out);
+    }
+}
+
+static void test_csv_refused(void **state)
+{
+    static const char *const in[] = {"a\n\"b", "a\nb,\"c\"d\n"};
+    static const char *const want[] = {"line 2 opens a quote that is not closed",
+                                       "line 2 has text behind a closing quote"};
+
+    (void)state;
+    for (size_t i = 0; i < FA_COUNT(in); i++) {
+        fa_buf out;
+        fa_err e = {0};
+        fa_rc rc;
+
+        fa_buf_init(&out, 0);
+        csv_text(in[i], &out, &rc, &e);
+        assert_int_equal(rc, FA_EDATA);
+        assert_string_equal(e.msg, want[i]);
+        fa_buf_release(&out);
+    }
+}
+
 static void test_days(void **state)
 {
     static const fa_bucket kinds[4] = {FA_WEEK, FA_MONTH, FA_QUARTER, FA_YEAR};
@@ -938,27 +1062,18 @@ static void test_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dec_parse),
-        cmocka_unit_test(test_dec_parse_shape),
-        cmocka_unit_test(test_dec_emit),
-        cmocka_unit_test(test_dec_round),
-        cmocka_unit_test(test_dec_muldiv),
-        cmocka_unit_test(test_days),
-        cmocka_unit_test(test_days_whole_era),
-        cmocka_unit_test(test_day_refused),
-        cmocka_unit_test(test_add_months),
-        cmocka_unit_test(test_time_iso),
-        cmocka_unit_test(test_str),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_err),
-        cmocka_unit_test(test_buf_escapes),
-        cmocka_unit_test(test_buf_limit),
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_jw),
-        cmocka_unit_test(test_id),
-        cmocka_unit_test(test_log),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_dec_parse),   cmocka_unit_test(test_dec_parse_shape),
+        cmocka_unit_test(test_dec_emit),    cmocka_unit_test(test_dec_round),
+        cmocka_unit_test(test_dec_muldiv),  cmocka_unit_test(test_dec_divide),
+        cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_refused),
+        cmocka_unit_test(test_days),        cmocka_unit_test(test_days_whole_era),
+        cmocka_unit_test(test_day_refused), cmocka_unit_test(test_add_months),
+        cmocka_unit_test(test_time_iso),    cmocka_unit_test(test_str),
+        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_err),         cmocka_unit_test(test_buf_escapes),
+        cmocka_unit_test(test_buf_limit),   cmocka_unit_test(test_map),
+        cmocka_unit_test(test_jw),          cmocka_unit_test(test_id),
+        cmocka_unit_test(test_log),         cmocka_unit_test(test_files),
         cmocka_unit_test(test_fault),
     };
 

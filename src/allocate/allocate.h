@@ -1,0 +1,123 @@
+/*
+ * allocate.h - who caused a cost: virtual tags, dictionaries, relational tags, reallocation, telemetry.
+ *
+ * This folder keeps the documents: it parses them, proves their shape, orders them by what they depend
+ * on, keeps their versions. It sees no bill. query/ evaluates them on lines; a tag is a key there.
+ *
+ * A fa_tag_set is the state of all live tags at one moment: immutable, reference counted, in order of
+ * dependency (a tag comes after every tag it reads). Everything in it is borrowed from the set.
+ */
+#ifndef FA_ALLOCATE_H
+#define FA_ALLOCATE_H
+
+#include "base/base.h"
+#include "ledger/ledger.h"
+#include <jansson.h>
+
+#define FA_TAGS_MAX 1000          /* tags of an account */
+#define FA_TAG_RULES_MAX 1000     /* rules of a tag (api.md 8.3) */
+#define FA_TAG_DICTIONARY_MAX 1000000 /* rows of a dictionary (inform.md 5.9) */
+#define FA_DAY_MIN INT32_MIN      /* open start of days */
+#define FA_DAY_MAX INT32_MAX      /* open end of days */
+
+/* A MegaBill key as a document spells it; query/ resolves it. type: V2 or internal name, may be empty.
+ * A virtual tag: cost_center "virtualTag" or "Virtual Tags", key = the tag's id. */
+typedef struct fa_tag_key { fa_str cost_center, key, type; } fa_tag_key;
+/* What a rule gives: a text, or the line's value of another key. */
+typedef struct fa_tag_to { bool is_key; fa_str text; fa_tag_key key; } fa_tag_to;
+
+typedef struct fa_tag_rule {
+    fa_tag_to     to;
+    const json_t *filters;  /* Filter object (api.md 6), any spelling */
+    int32_t       from, to_day; /* from <= day < to_day; FA_DAY_MIN, FA_DAY_MAX: open (inform.md 5.2) */
+} fa_tag_rule;
+
+typedef struct fa_dictionary_row {
+    fa_str  source, target;
+    int32_t from, to;       /* both inclusive; open as above */
+} fa_dictionary_row;
+
+typedef enum { FA_ALLOC_EVEN, FA_ALLOC_PROPORTIONAL, FA_ALLOC_METRIC, FA_ALLOC_FIXED } fa_alloc_kind;
+typedef struct fa_alloc_share { fa_str target; int64_t percent_e9; int32_t from, to; /* inclusive */ } fa_alloc_share;
+/* One entry of a tag's reallocation (inform.md 7), in listed order; inactive ones are left out. */
+typedef struct fa_allocation {
+    fa_str        source;   /* the value whose cost moves */
+    fa_alloc_kind kind;
+    const fa_str *target;  size_t ntarget; /* even, proportional; 0: every other value with cost that day but the default */
+    const json_t *basis;    /* proportional: only cost under this filter counts; NULL: all */
+    const fa_alloc_share *share; size_t nshare; /* fixed */
+    fa_str        telemetry, metric; /* metric: id of the telemetry, name of the metric */
+    fa_str        field;    /* metric: the telemetry's field whose values become the tag's */
+    fa_str        join_field; fa_tag_key join_key; /* metric: empty: no join */
+    int           carry_days; /* metric: how long the last ratio is carried forward; 7 unless set */
+} fa_allocation;
+
+typedef enum {
+    FA_TAG_RULES,       /* rules and a default; maybe allocations */
+    FA_TAG_DICTIONARY,  /* source key, rows */
+    FA_TAG_RELATIONAL   /* one output of a relational tag with a metric: lines in scope are split by tuples */
+} fa_tag_kind;
+
+typedef struct fa_tag {
+    fa_str      id, name, category;
+    fa_tag_kind kind;
+    bool        predefined;        /* made by Farthing, read-only */
+    fa_tag_to   dflt;              /* value where nothing matches; "Untagged" unless changed */
+    const fa_tag_rule *rule;       size_t nrule;
+    const fa_allocation *alloc;    size_t nalloc;
+    /* dictionary (and each level of a mapping hierarchy, whose source is the level before it) */
+    fa_tag_key  source; bool ignore_case;
+    const fa_dictionary_row *row;  size_t nrow;   /* by source (ASCII case folded when ignore_case), then from */
+    /* relational: the outputs of one relation share `relation`; output i reads component i of the tuple */
+    fa_str      relation; size_t component;
+    const json_t *scope;           /* which lines are split */
+    fa_str      telemetry, metric; /* what gives the tuples and their weights */
+    const fa_str *field; size_t nfield; /* the telemetry's fields k1..kn */
+    fa_str      join_field; fa_tag_key join_key; /* empty: no join */
+    uint64_t    hash;              /* of the content: equal hash, equal values on equal lines */
+    const size_t *dep; size_t ndep; /* places in the set of the tags this one reads */
+} fa_tag;
+
+typedef struct fa_tag_set fa_tag_set;
+const fa_tag *fa_tag_set_all(const fa_tag_set *s, size_t *n);
+const fa_tag *fa_tag_set_find(const fa_tag_set *s, fa_str id); /* id, or name in any case; NULL: none */
+uint64_t      fa_tag_set_hash(const fa_tag_set *s);            /* of all contents, telemetry included */
+void          fa_tag_set_put(fa_tag_set *s);                   /* gives a reference back; NULL is fine */
+fa_tag_set   *fa_tag_set_ref(fa_tag_set *s);
+
+/* The live tags of the ledger's account, cached until something changes. One reference for the caller. */
+FA_MUST_CHECK fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e);
+/* A set of documents (JSON array, the stored form: doc/page-api.md "Virtual tags"): for drafts and tests.
+ * FA_EINVAL a document's shape (field path); FA_EDATA a cycle (the message prints it), a missing tag. */
+FA_MUST_CHECK fa_rc fa_tag_set_parse(const json_t *documents, fa_tag_set **out, fa_err *e);
+/* `base` with one document put in (by id), for previews. Rows kept apart stay with their document, unless it brings
+ * its own: dictionary.rows [[source,target,from|null,to|null],..], hierarchy.rows [[base,level1,..,from|null,to|null],..] */
+FA_MUST_CHECK fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e);
+
+/* ---- splitting (inform.md 0.6) ---- */
+/* Splits `amount` over n weights (>= 0, 128-bit, sum below 2^126) in whole units: floors, then one unit each to the
+ * largest remainders, ties by place. A negative amount is split on its absolute value. false: all weights are 0. */
+bool fa_split(fa_i128 amount, const fa_i128 *weight, size_t n, fa_i128 *out);
+
+/* ---- telemetry (inform.md 7.8) ---- */
+typedef struct fa_telemetry {
+    fa_str id, name, type;        /* type: "csv", "push", "prometheus", "megabill-ratio" */
+    fa_str field; const fa_str *additional; size_t nadditional; /* fields of a point, `field` first in value[] */
+    const fa_str *metric; size_t nmetric;
+    fa_str unit;
+    fa_str view_id; fa_str time_frame; /* megabill-ratio: "same-day", "last::N::day", "previousMonth" */
+} fa_telemetry;
+/* FA_ENOTFOUND. In the arena. */
+FA_MUST_CHECK fa_rc fa_telemetry_get(fa_ledger *l, fa_arena *a, fa_str id, fa_telemetry *out, fa_err *e);
+/* To be called after every change of a telemetry or its points: what is computed from it then has a new hash. */
+void fa_telemetry_touch(void);
+typedef struct fa_point {
+    int32_t day;
+    const fa_str *value; /* 1 + nadditional texts: field first */
+    fa_i128 amount_e18;  /* as given; may be negative */
+} fa_point;
+/* Points of one metric in [from,to] by day, then texts. Not for megabill-ratio: query/ computes those. */
+FA_MUST_CHECK fa_rc fa_telemetry_points(fa_ledger *l, fa_arena *a, fa_str id, fa_str metric, int32_t from, int32_t to,
+                                        fa_point **out, size_t *n, fa_err *e);
+
+#endif
