@@ -57,14 +57,18 @@ function flow(m: Flow, wide: boolean): EChartsCoreOption {
     };
 }
 
-function net(m: Net): EChartsCoreOption {
+function net(m: Net, width: number, height: number): EChartsCoreOption {
     const card = css('--card');
+    const most = (k: 'x' | 'y'): number => Math.max(1, ...m.nodes.map((n) => n[k]));
+    const [w, h] = [most('x'), most('y')];
+    // Two unseen nodes in the corners make the picture's units the window's pixels.
+    const corner = (id: string, x: number, y: number) => ({ id, name: '', x, y, symbolSize: 0, label: { show: false } });
     return {
         series: [{
-            type: 'graph', layout: 'none', roam: true, left: 90, right: 90, top: 30, bottom: 40, scaleLimit: { min: 0.4, max: 4 },
+            type: 'graph', layout: 'none', roam: true, left: 0, right: 0, top: 0, bottom: 0, scaleLimit: { min: 0.4, max: 4 },
             edgeSymbol: ['none', 'arrow'], edgeSymbolSize: 7, symbolSize: 16, emphasis: { focus: 'adjacency' },
             label: { show: true, position: 'bottom', color: css('--ink'), width: 150, overflow: 'truncate' },
-            data: m.nodes.map((n) => ({ id: n.id, name: n.label, x: n.x, y: n.y, itemStyle: { color: css(`--c${n.colour}`), borderColor: card, borderWidth: 2, opacity: n.faded ? 0.35 : 1 }, label: { opacity: n.faded ? 0.55 : 1 } })),
+            data: [corner('\u0000a', 0, 0), corner('\u0000b', width, height), ...m.nodes.map((n) => ({ id: n.id, name: n.label, x: w > 1 ? 90 + (n.x / w) * (width - 180) : width / 2, y: h > 1 ? 26 + (n.y / h) * (height - 70) : height / 2, itemStyle: { color: css(`--c${n.colour}`), borderColor: card, borderWidth: 2, opacity: n.faded ? 0.35 : 1 }, label: { opacity: n.faded ? 0.55 : 1 } }))],
             links: m.links.map((l) => ({ source: l.from, target: l.to, lineStyle: { color: l.strong ? css('--accent') : css('--edge'), width: l.strong ? 2 : 1, curveness: 0.06 } })),
         }],
     };
@@ -88,9 +92,12 @@ export function relate(el: HTMLElement, events: { onPick: (id: string) => void; 
         update(m) {
             model = m;
             const common = { animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, fontSize: 12 } };
-            chart.setOption({ ...common, ...(m.kind === 'flow' ? flow(m, el.clientWidth > 560) : net(m)) }, true);
+            chart.setOption({ ...common, ...(m.kind === 'flow' ? flow(m, el.clientWidth > 560) : net(m, el.clientWidth, el.clientHeight)) }, true);
         },
-        resize: () => chart.resize(),
+        resize() {
+            chart.resize();
+            if (model) this.update(model);
+        },
         close: () => chart.dispose(),
     };
 }

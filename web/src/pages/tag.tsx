@@ -170,7 +170,8 @@ function Editor({ id, start, onSaved, onReload }: { id: string | null; start: Ta
                 <div class="leftpane">
                     {tab === 'tagging' ? (
                         <>
-                            <section class="card pad tagbasics" aria-label="Name and default">
+                            <section class="card pad tagbasics" aria-labelledby="tagbasics">
+                                <h2 class="away" id="tagbasics">Name and default</h2>
                                 <label>Name<input type="text" value={draft.name} maxLength={200} disabled={readOnly} {...(id ? {} : { autofocus: true })} placeholder="Team" onInput={(e) => change({ name: e.currentTarget.value })} /></label>
                                 <label>Category<input type="text" value={draft.category ?? ''} maxLength={200} disabled={readOnly} placeholder="none" onInput={(e) => change({ category: e.currentTarget.value })} /></label>
                                 {readOnly ? <p class="small">Lines no rule catches: <b>{typeof draft.defaultValue === 'string' ? draft.defaultValue : 'value of a key'}</b></p>

@@ -109,7 +109,7 @@ export function PreviewPane({ p, draft, basis, onBasis }: { p: Previewed; draft:
                     <ValuesTable a={a} all={all} onAll={() => setAll(true)} />
                     <Moves a={a} />
                     <Sample a={a} ids={p.ids} draft={draft} />
-                    <p class="small soft pad" data-elapsed={a.elapsedMs}>Computed in {a.elapsedMs.toFixed(a.elapsedMs < 10 ? 1 : 0)} ms. Nothing is saved yet.</p>
+                    <p class="small soft pad" data-elapsed={a.elapsedMs}>Computed in {a.elapsedMs.toFixed(a.elapsedMs < 10 ? 1 : 0)} ms. A preview changes nothing.</p>
                 </div>
             )}
         </aside>

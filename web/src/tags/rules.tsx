@@ -47,6 +47,8 @@ export function RuleList({ draft, keys, question, currency, preview, readOnly, o
     const [drag, setDrag] = useState<number | null>(null);
     const [drop, setDrop] = useState<Drop | null>(null);
     const [said, setSaid] = useState('');
+    /* The rule that was moved or made last: its block is in the page, wherever it went. */
+    const [kept, setKept] = useState(0);
     const focus = useRef<string | null>(null);
     const box = useRef<HTMLDivElement>(null);
     const latest = useRef({ rules, onChange });
@@ -86,6 +88,7 @@ export function RuleList({ draft, keys, question, currency, preview, readOnly, o
             const next = [...all];
             next.splice(place, 0, ...next.splice(from, 1));
             if (refocus) focus.current = `[data-grip="${id}"]`;
+            setKept(id);
             setSaid(`Rule moved to place ${place + 1} of ${all.length}`);
             latest.current.onChange(next);
         },
@@ -94,6 +97,7 @@ export function RuleList({ draft, keys, question, currency, preview, readOnly, o
             const at = all.findIndex((r) => r.id === id);
             const twin = copyRule(all[at] as DraftRule);
             latest.current.onChange([...all.slice(0, at + 1), twin, ...all.slice(at + 1)]);
+            setKept(twin.id);
             setOpen((o) => new Set(o).add(twin.id));
             focus.current = `[data-toggle="${twin.id}"]`;
         },
@@ -123,6 +127,7 @@ export function RuleList({ draft, keys, question, currency, preview, readOnly, o
     const add = (top: boolean): void => {
         const r = newRule();
         onChange(top ? [r, ...rules] : [...rules, r]);
+        setKept(r.id);
         setOpen((o) => new Set(o).add(r.id));
         setSearch('');
         setOnly(false);
@@ -149,9 +154,9 @@ export function RuleList({ draft, keys, question, currency, preview, readOnly, o
             </div>
             <p class="small soft pad">From top to bottom; the first rule whose condition holds gives the value.{rules.length > RULES_MANY ? ` ${count(rules.length)} rules are many: a dictionary may say the same in less.` : ''}</p>
             {twins.map((t) => <p class="notice" key={t.join()} role="status">{t.map((v) => `"${v}"`).join(' and ')} are {t.length === 2 ? 'two' : t.length} different values. {readOnly ? null : t.map((v) => <button type="button" class="link" key={v} onClick={() => onChange(rules.map((r) => (typeof r.to === 'string' && t.includes(r.to.trim()) ? { ...r, to: v } : r)))}>Use {v}</button>)}</p>)}
-            <div ref={box} class="rulelist" role="list" aria-label="Rules in order" onDragEnd={() => { setDrag(null); setDrop(null); }} onDrop={(e) => { e.preventDefault(); act.current.drop(); }}>
+            <div ref={box} class="rulelist" {...(shown.length ? { role: 'list' as const, 'aria-label': 'Rules in order' } : {})} onDragEnd={() => { setDrag(null); setDrop(null); }} onDrop={(e) => { e.preventDefault(); act.current.drop(); }}>
                 {blocks.map((b, n) => (
-                    <Block key={n} rows={b.length} always={blocks.length < 3}>
+                    <Block key={n} rows={b.length} always={blocks.length < 3 || b.some(({ r }) => r.id === kept)}>
                         {b.map(({ r, i }) => (
                             <Row key={r.id} r={r} i={i} open={open.has(r.id)} stat={stat(r)} stale={preview.stale} drop={drop?.id === r.id && drag !== r.id ? (drop.after ? 'after' : 'before') : null}
                                 lifted={drag === r.id} keys={keys} question={question} currency={preview.answer?.currency ?? currency} readOnly={readOnly} act={act.current} total={rules.length} values={open.has(r.id) ? draft : null} />
