@@ -55,7 +55,7 @@ const fa_cmd fa_cmds[] = {
     {.name = "serve",
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
               " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
-              " [--ca-file FILE]",
+              " [--ca-file FILE] [--vault-key FILE]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,
@@ -64,6 +64,13 @@ const fa_cmd fa_cmds[] = {
      .usage = "routes",
      .doc = "prints the API's route table as JSON",
      .run = fa_cli_routes},
+    {.name = "vault",
+     .usage = "vault key FILE | vault rotate --data DIR --new-key FILE [--vault-key FILE] | vault "
+              "check --data DIR [--vault-key FILE]",
+     .doc = "the master key of stored credentials",
+     .needs_ledger = true,
+     .alone = fa_cli_vault_alone,
+     .run = fa_cli_vault},
     {.name = "check",
      .usage = "check --data DIR",
      .doc = "proves every control total and rule again, from the archive up",

@@ -94,6 +94,66 @@ FA_MUST_CHECK fa_rc fa_tag_set_parse(const json_t *documents, fa_tag_set **out, 
  * its own: dictionary.rows [[source,target,from|null,to|null],..], hierarchy.rows [[base,level1,..,from|null,to|null],..] */
 FA_MUST_CHECK fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e);
 
+void          fa_tags_cache_free(void); /* at exit, or between two installations in one process */
+/* The document of a set, composed: with id, name, folder, access, times. NULL: none. Borrowed from the set. */
+const json_t *fa_tag_set_document(const fa_tag_set *s, fa_str id);
+/* The documents of a set and which read which. */
+typedef struct fa_tag_node {
+    fa_str id, name;
+    const json_t *doc;
+    const fa_tag *key; size_t nkey;   /* what it is grouped by */
+    size_t *reads, nreads, *users, nusers; /* places of other nodes */
+    size_t nrow;                      /* of a dictionary or hierarchy */
+} fa_tag_node;
+FA_MUST_CHECK fa_rc fa_tag_graph(const fa_tag_set *s, fa_arena *a, fa_tag_node **out, size_t *n, fa_err *e);
+
+/* ---- keeping documents (docs.c). `by` is an e-mail. Keys and operators are the caller's to check. ---- */
+typedef struct fa_tag_edit {
+    fa_str id;               /* empty: a new tag */
+    const json_t *doc;       /* rows in it are kept as its rows; read-only members are ignored */
+    bool   set_live;         /* false: staged, nothing changes for anybody */
+    fa_str change, by;
+    fa_str based_on;         /* not empty: FA_ECONFLICT unless it is the live or the staged version */
+    bool   keep_allocations; /* the document comes from an API that has none */
+} fa_tag_edit;
+/* FA_EINVAL, FA_EDATA a document that is not right; FA_ECONFLICT the name; FA_EFORBIDDEN a predefined tag. The new
+ * version's composed document in *doc (new reference, may be NULL: not wanted). */
+FA_MUST_CHECK fa_rc fa_tag_save(fa_ledger *l, fa_arena *a, const fa_tag_edit *x, fa_tag_row *out, json_t **doc, fa_err *e);
+/* A tag that is there: its row and live document, the staged one if it never was live. A predefined one: row.live empty. */
+FA_MUST_CHECK fa_rc fa_tag_open(fa_ledger *l, fa_arena *a, fa_str id, fa_tag_row *out, json_t **doc, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_open_version(fa_ledger *l, fa_arena *a, fa_str id, fa_str version, fa_tag_row *out,
+                                        fa_tag_version *v, json_t **doc, fa_err *e);
+bool fa_tag_is_predefined(fa_str id);
+/* The staged version goes live; another one is restored as a new version. */
+FA_MUST_CHECK fa_rc fa_tag_publish(fa_ledger *l, fa_arena *a, fa_str id, fa_str version, fa_str by, fa_tag_row *out,
+                                   json_t **doc, fa_err *e);
+/* FA_ECONFLICT: another tag reads it. forever: with its versions, at once; else it can be brought back for an hour. */
+FA_MUST_CHECK fa_rc fa_tag_delete(fa_ledger *l, fa_arena *a, fa_str id, bool forever, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_undelete(fa_ledger *l, fa_arena *a, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_rename(fa_ledger *l, fa_arena *a, fa_str id, fa_str name, fa_str by, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_move(fa_ledger *l, fa_arena *a, fa_str id, fa_str folder, fa_err *e); /* empty: out of its folder */
+FA_MUST_CHECK fa_rc fa_tag_folder_save(fa_ledger *l, fa_arena *a, fa_str id, fa_str name, fa_tag_folder *out, fa_err *e);
+
+typedef struct fa_row_fault { size_t line; fa_str message; } fa_row_fault;
+#define FA_ROW_FAULTS_MAX 100
+typedef struct fa_row_faults { fa_row_fault fault[FA_ROW_FAULTS_MAX]; size_t n, all; /* kept, found */ } fa_row_faults;
+typedef struct fa_rows_result { size_t rows; bool unchanged; fa_str version; } fa_rows_result;
+/* CSV text as the rows of a dictionary or hierarchy: a new version, live if the tag is. FA_EDATA with `faults` (may be
+ * empty: the rows as a whole are refused): the old version stays live. The same rows again change nothing. */
+FA_MUST_CHECK fa_rc fa_tag_rows_put(fa_ledger *l, fa_arena *a, fa_str id, fa_str text, fa_str by, fa_str change,
+                                    fa_row_faults *faults, fa_rows_result *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_rows_csv(fa_ledger *l, fa_arena *a, fa_str id, fa_buf *out, fa_err *e);
+
+/* Value metadata: map of value -> {groups, customMetadata, endpoints}. Values named in `map` are replaced (null: removed),
+ * those with mergeValuesAndMetadata true merged; the others stay. New references. */
+FA_MUST_CHECK fa_rc fa_tag_metadata(fa_ledger *l, fa_arena *a, fa_str id, json_t **out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_metadata_put(fa_ledger *l, fa_arena *a, fa_str id, const json_t *map, bool dots, fa_str by,
+                                        json_t **out, fa_err *e);
+
+/* Rules as CSV and back (csv.c, inform.md 5.12): the round trip is identical. */
+void fa_rules_csv(fa_buf *b, const json_t *doc);
+FA_MUST_CHECK fa_rc fa_rules_from_csv(fa_str text, fa_arena *a, fa_row_faults *faults, json_t **rules, fa_err *e);
+
 /* ---- splitting (inform.md 0.6) ---- */
 /* Splits `amount` over n weights (>= 0, 128-bit, sum below 2^126) in whole units: floors, then one unit each to the
  * largest remainders, ties by place. A negative amount is split on its absolute value. false: all weights are 0. */

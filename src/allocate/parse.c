@@ -587,7 +587,7 @@ static fa_rc own_rows(fa_doc *d, const json_t *o, size_t nlevel, bool ignore_cas
         return FA_OK;
     if (fa_tag_rows_inline(list, nlevel, d->is_tree, ignore_case, &rows, e))
         return fa_at(e, d->is_tree ? "hierarchy.rows" : "dictionary.rows");
-    fa_tag_rows_put(d->rows);
+    fa_rows_unref(d->rows);
     d->rows = rows;
     return FA_OK;
 }

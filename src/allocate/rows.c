@@ -11,14 +11,14 @@
 #include <string.h>
 #include <strings.h>
 
-fa_tag_rows *fa_tag_rows_ref(fa_tag_rows *r)
+fa_tag_rows *fa_rows_ref(fa_tag_rows *r)
 {
     if (r)
         atomic_fetch_add(&r->refs, 1);
     return r;
 }
 
-void fa_tag_rows_put(fa_tag_rows *r)
+void fa_rows_unref(fa_tag_rows *r)
 {
     if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
         return;
@@ -102,9 +102,13 @@ static size_t settle(said *s, size_t n, bool is_tree, bool fold, fa_arena *a, fa
         said *last = kept ? &s[kept - 1] : NULL;
         char span[64];
 
-        if (!last || last->to < s[i].from ||
-            !(fold ? fa_str_ieq(last->source, s[i].source)
-                   : fa_str_eq(last->source, s[i].source))) {
+        bool same = last && (fold ? fa_str_ieq(last->source, s[i].source)
+                                  : fa_str_eq(last->source, s[i].source));
+
+        if (same && is_tree && last->to < FA_DAY_MAX && last->to + 1 == s[i].from &&
+            fa_str_eq(last->target, s[i].target)) {
+            last->to = s[i].to; /* one stretch of days, however it was written */
+        } else if (!same || last->to < s[i].from) {
             s[kept++] = s[i];
         } else if (is_tree && fa_str_eq(last->target, s[i].target)) {
             if (s[i].to > last->to)
@@ -191,7 +195,7 @@ fa_rc fa_tag_rows_make(fa_raw_row *raw, size_t n, size_t nlevel, bool is_tree, b
 done:
     free(s);
     if (rc)
-        fa_tag_rows_put(r);
+        fa_rows_unref(r);
     else
         *out = r;
     return rc;

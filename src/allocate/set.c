@@ -236,7 +236,7 @@ fa_rc fa_tag_set_make(fa_doc *doc, size_t n, fa_tag_set **out, fa_err *e)
         fa_doc *d = &s->doc[s->ndoc++];
 
         *d = (fa_doc){.json = json_incref((json_t *)(uintptr_t)doc[i].json),
-                      .rows = fa_tag_rows_ref(doc[i].rows),
+                      .rows = fa_rows_ref(doc[i].rows),
                       .at = doc[i].at};
         rc = fa_doc_read(&s->mem, d, e);
         d->at = "";
@@ -263,7 +263,7 @@ void fa_tag_set_put(fa_tag_set *s)
         return;
     for (size_t i = 0; i < s->ndoc; i++) {
         json_decref((json_t *)(uintptr_t)s->doc[i].json);
-        fa_tag_rows_put(s->doc[i].rows);
+        fa_rows_unref(s->doc[i].rows);
     }
     fa_arena_release(&s->mem);
     free(s);
@@ -303,7 +303,8 @@ static bool has_id(const json_t *doc, fa_str id)
            fa_str_eq((fa_str){json_string_value(v), json_string_length(v)}, id);
 }
 
-fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e)
+fa_rc fa_tag_set_with_rows(const fa_tag_set *base, const json_t *document, fa_tag_rows *rows,
+                           bool keep_rows, fa_tag_set **out, fa_err *e)
 {
     const json_t *id = json_object_get(document, "id");
     fa_str key = {json_string_value(id), json_string_length(id)};
@@ -323,13 +324,34 @@ fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set
         if (key.n && has_id(base->doc[i].json, key))
             at = i;
     }
-    doc[at] = (fa_doc){.json = document, .rows = at < n ? base->doc[at].rows : NULL, .at = ""};
+    if (keep_rows && at < n)
+        rows = base->doc[at].rows;
+    doc[at] = (fa_doc){.json = document, .rows = rows, .at = ""};
     rc = fa_tag_set_make(doc, at < n ? n : n + 1, out, e);
     fa_arena_release(&a);
     return rc;
 }
 
+fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e)
+{
+    return fa_tag_set_with_rows(base, document, NULL, true, out, e);
+}
+
 /* ---- looking ---- */
+
+fa_doc *fa_tag_set_docs(const fa_tag_set *s, size_t *n)
+{
+    *n = s->ndoc;
+    return s->doc;
+}
+
+const json_t *fa_tag_set_document(const fa_tag_set *s, fa_str id)
+{
+    for (size_t i = 0; i < s->ndoc; i++)
+        if (fa_str_eq(s->doc[i].id, id))
+            return s->doc[i].json;
+    return NULL;
+}
 
 const fa_tag *fa_tag_set_all(const fa_tag_set *s, size_t *n)
 {
@@ -351,6 +373,45 @@ const fa_tag *fa_tag_set_find(const fa_tag_set *s, fa_str id)
 uint64_t fa_tag_set_hash(const fa_tag_set *s)
 {
     return s->hash;
+}
+
+fa_rc fa_tag_graph(const fa_tag_set *s, fa_arena *a, fa_tag_node **out, size_t *n, fa_err *e)
+{
+    fa_tag_node *node = fa_arena_array(a, s->ndoc + 1, sizeof *node);
+    fa_map *owner = fa_map_new();
+    fa_rc rc = node && owner ? FA_OK : fa_oom(e);
+
+    for (size_t i = 0; !rc && i < s->ndoc; i++) {
+        const fa_doc *d = &s->doc[i];
+
+        node[i] = (fa_tag_node){
+            .id = d->id, .name = d->name, .doc = d->json, .key = d->tag, .nkey = d->ntag};
+        node[i].nrow = d->rows ? d->rows->n[0] : 0;
+        node[i].reads = fa_arena_array(a, d->nreads + 1, sizeof *node[i].reads);
+        node[i].users = fa_arena_array(a, s->ndoc + 1, sizeof *node[i].users);
+        if (!node[i].reads || !node[i].users)
+            rc = fa_oom(e);
+        for (size_t k = 0; !rc && k < d->ntag; k++)
+            if (!fa_map_set(owner, d->tag[k].id, i))
+                rc = fa_oom(e);
+    }
+    for (size_t i = 0; !rc && i < s->ndoc; i++)
+        for (size_t k = 0; k < s->doc[i].nreads; k++) {
+            size_t to = 0;
+            bool there = false;
+
+            (void)fa_map_get(owner, s->doc[i].reads[k], &to);
+            for (size_t m = 0; m < node[i].nreads; m++)
+                there = there || node[i].reads[m] == to;
+            if (there)
+                continue;
+            node[i].reads[node[i].nreads++] = to;
+            node[to].users[node[to].nusers++] = i;
+        }
+    fa_map_free(owner);
+    *out = node;
+    *n = rc ? 0 : s->ndoc;
+    return rc;
 }
 
 /* ---- telemetry ---- */

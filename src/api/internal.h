@@ -40,6 +40,10 @@ FA_MUST_CHECK fa_rc in_int(const json_t *o, const char *field, int64_t least, in
 FA_MUST_CHECK fa_rc in_query_int(const fa_req *r, const char *name, int64_t least, int64_t most, int64_t absent,
                                  int64_t *out, fa_err *e);
 
+/* A secret object of the body as text (credentials.c); api_forget wipes it, its text and the body. */
+FA_MUST_CHECK fa_rc in_secret(fa_req *r, const char *field, bool required, fa_str *out, fa_err *e);
+void api_forget(fa_req *r, const char *field, fa_str text);
+
 /* ---- JSON out (input.c) ---- */
 void put_str(fa_jw *w, const char *key, fa_str v);
 void put_z(fa_jw *w, const char *key, const char *v);
@@ -71,5 +75,6 @@ fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;      
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
+fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
 
 #endif

@@ -122,6 +122,17 @@ const fa_route fa_routes[] = {
     {"GET", "/api/roles", api_roles, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
      "Roles a token can have"},
 
+    /* ---- the page: the vault ---- */
+    {"GET", "/api/credentials", api_credentials_get, FA_PERM_VAULT_LIST, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Stored credentials and their kinds, never their values"},
+    {"POST", "/api/credentials", api_credentials_post, FA_PERM_VAULT_WRITE, PAGE, 0, 0, 65536,
+     FA_ENV_PAGE, "201 400 409 413 422", "Puts a credential into the vault"},
+    {"PUT", "/api/credentials/{id}", api_credentials_put, FA_PERM_VAULT_WRITE, PAGE, 0, 0, 65536,
+     FA_ENV_PAGE, "200 400 404 409 413 422", "Renames or renews a credential"},
+    {"DELETE", "/api/credentials/{id}", api_credentials_delete, FA_PERM_VAULT_WRITE,
+     PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404 409",
+     "Deletes a credential that nothing uses"},
+
     /* ---- operation ---- */
     {"GET", "/healthz", api_healthz, FA_PERM_PUBLIC, FA_RT_INLINE, 0, 0, 0, FA_ENV_V2, "200",
      "Is the server well"},

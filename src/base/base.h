@@ -160,6 +160,7 @@ bool fa_dec_divide(fa_u128 a, fa_u128 b, fa_u128 c, fa_u128 *quotient, fa_u128 *
 typedef struct fa_csv {
     fa_str   rest;       /* what was not read */
     int64_t  line, next; /* first line of the record (1 is the first); line behind it */
+    char     sep;        /* ',' unless changed after fa_csv_init */
     fa_str  *cell;       /* of the record: borrowed from the text or from `mem`, until the next call */
     size_t   n, cap;
     fa_arena mem;

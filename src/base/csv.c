@@ -12,7 +12,7 @@ enum { CELLS_MAX = 10000 };
 
 void fa_csv_init(fa_csv *c, fa_str text)
 {
-    *c = (fa_csv){.rest = text, .next = 1};
+    *c = (fa_csv){.rest = text, .next = 1, .sep = ','};
     (void)fa_take(&c->rest, "\xef\xbb\xbf");
     fa_arena_init(&c->mem, 0);
 }
@@ -62,7 +62,7 @@ static fa_str take_plain(fa_csv *c)
 {
     size_t n = 0;
 
-    while (n < c->rest.n && c->rest.p[n] != ',' && c->rest.p[n] != '\n' &&
+    while (n < c->rest.n && c->rest.p[n] != c->sep && c->rest.p[n] != '\n' &&
            !line_end((fa_str){c->rest.p + n, c->rest.n - n}))
         n++;
     skip(c, n);
@@ -101,7 +101,7 @@ static fa_rc take_quoted(fa_csv *c, fa_str *out, fa_err *e)
         }
         *out = (fa_str){copy, at};
     }
-    if (c->rest.n && c->rest.p[0] != ',' && !line_end(c->rest))
+    if (c->rest.n && c->rest.p[0] != c->sep && !line_end(c->rest))
         return fa_fail(e, FA_EDATA, "line %lld has text behind a closing quote",
                        (long long)c->line);
     return FA_OK;
@@ -137,7 +137,7 @@ fa_rc fa_csv_next(fa_csv *c, bool *more, fa_err *e)
         }
         if (add_cell(c, s, e))
             return e->rc;
-        if (c->rest.n && c->rest.p[0] == ',') {
+        if (c->rest.n && c->rest.p[0] == c->sep) {
             skip(c, 1);
             continue;
         }

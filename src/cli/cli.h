@@ -45,8 +45,10 @@ FA_CLI_RUN(restore);
 FA_CLI_RUN(demo);
 FA_CLI_RUN(serve);
 FA_CLI_RUN(routes);
+FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
 bool fa_cli_demo_alone(int argc, char **argv);
+bool fa_cli_vault_alone(int argc, char **argv);
 
 extern const fa_cmd fa_cmds[]; /* ends with a NULL name; main.c */
 const fa_cmd *fa_cmd_find(const char *name); /* NULL: no such command */

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "cli/inner.h"
 #include "net/net.h"
+#include "vault/vault.h"
 #include "query/query.h"
 
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static fa_rc open_net(const char *allow, const char *ca_file, fa_net **out, fa_e
 int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
-    const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL;
+    const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL, *vault_key = NULL;
     bool allow_public = false;
     int64_t workers = 0, timeout_s = 0, per_key = 0;
     const fa_opt opt[] = {
@@ -55,6 +56,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"query-timeout", FA_OPT_NUM, &timeout_s, false, 3600},
         {"allow-host", FA_OPT_TEXT, &allow, false, 0},
         {"ca-file", FA_OPT_TEXT, &ca_file, false, 0},
+        {"vault-key", FA_OPT_TEXT, &vault_key, false, 0},
     };
     fa_server_options o = {0};
     fa_api_server *s = NULL;
@@ -64,7 +66,6 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
     char *rest[64];
     int nrest, code;
 
-    (void)dir;
     if (argc > (int)FA_COUNT(rest))
         return fa_cmd_usage(c, io, "too many words");
     if ((code = fa_opts_take(c, io, argc, argv, opt, FA_COUNT(opt), rest, &nrest)))
@@ -76,7 +77,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
                             .per_key = (unsigned)per_key,
                             .query_timeout_ms = timeout_s * 1000,
                             .allow_public = allow_public};
-    if (open_net(allow, ca_file, &net, &e)) {
+    if (fa_vault_keys_load(vault_key, dir, &e) || open_net(allow, ca_file, &net, &e)) {
         code = fa_cmd_fail(io, &e);
         goto done;
     }
@@ -94,6 +95,7 @@ done:
     fa_door_close(door);
     fa_api_close(s);
     fa_net_close(net);
+    fa_vault_keys_forget();
     fa_query_cache_free();
     return code;
 }

@@ -15,17 +15,6 @@ struct fa_conn {
     fa_conn *next; /* in the pool, or in the list of connections in use */
 };
 
-/* One money measure of `daily` in memory, sorted by day. Shared; freed with the last reference. */
-typedef struct fa_columns {
-    unsigned refs;       /* under fa_engine.lock */
-    int32_t first, last; /* days with rows; first > last: none */
-    size_t *start;       /* start[day - first] .. start[day - first + 1]: the rows of a day */
-    size_t n, bytes;
-    uint32_t *line, *rows;
-    int64_t *units; /* 1e-10 */
-    int32_t *rest;  /* 1e-18; NULL: all zero */
-} fa_columns;
-
 struct fa_engine {
     duckdb_database db;
     pthread_mutex_t lock; /* pool, busy list, watchdog */
@@ -34,18 +23,31 @@ struct fa_engine {
     bool has_watchdog, stopping;
     fa_conn *pool, *busy;
     unsigned npool, threads;
-    /* columns.c: under lock */
-    fa_columns *columns[FA_M__MONEY];
-    unsigned columns_asked[FA_M__MONEY]; /* since they were dropped */
-    uint64_t columns_epoch;              /* grows with fa_engine_changed */
-    size_t columns_bytes, columns_limit;
-    pthread_mutex_t columns_making; /* one thread reads them from DuckDB, the others wait */
+    /* segments.c */
+    char *segments; /* the folder; NULL: none */
+    size_t scan_bytes, scan_used; /* of kernel.c's sums; used: under lock */
+    pthread_cond_t scan_done;
+    struct fa_seg_set *set;       /* under lock; NULL: to be looked up */
+    uint64_t set_epoch;           /* grows with fa_engine_changed and each segment made */
+    pthread_mutex_t set_opening;  /* one thread looks them up, the others wait */
+    pthread_mutex_t making;       /* one makes, sweeps or checks at a time */
+    pthread_t maker;
+    bool has_maker, make_wanted;
+    pthread_cond_t make_wake;
+    volatile bool maker_stop;
+    fa_engine_stats stats; /* under lock */
 };
 
-/* Answers q from memory. FA_OK and *done false: not a question for it, or no room. */
-FA_MUST_CHECK fa_rc fa_columns_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
-                                    size_t *n, bool *done, fa_err *e);
-void fa_columns_drop(fa_engine *g);
+/* kernel.c: answers q from segments. *done false: not a question for it. Parts it has no segment of
+ * are left to `rest`, which adds cells to what it is given. */
+typedef struct fa_parts {
+    const uint32_t *id;
+    size_t n;
+} fa_parts;
+typedef fa_rc fa_scan_rest(fa_engine *g, fa_arena *a, const fa_scan *q, const fa_parts *parts,
+                           fa_cell **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_kernel_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_scan_rest *rest,
+                                   fa_cell **out, size_t *n, bool *done, fa_err *e);
 
 /* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
 FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);
@@ -68,13 +70,5 @@ static inline duckdb_hugeint duck_huge(fa_i128 v)
 {
     return (duckdb_hugeint){.lower = (uint64_t)v, .upper = (int64_t)(v >> 64)};
 }
-
-/* What fa_cell(pointer, day, line_id) looks up: see fa_scan. */
-#define FA_CELL_MAGIC 0x46434c4cu
-typedef struct fa_cell_map {
-    uint32_t magic;
-    const fa_scan *scan;
-} fa_cell_map;
-#define FA_CELL_NONE UINT64_MAX
 
 #endif

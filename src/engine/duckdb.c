@@ -5,7 +5,7 @@
  * in the few types the rest of the program knows (text, 64-bit integer, 128-bit integer, truth),
  * and a watchdog thread interrupts the statement whose deadline has passed.
  */
-#include "engine/duck.h"
+#include "engine/segment.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -176,12 +176,16 @@ fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e)
     if (!g)
         return fa_oom(e);
     pthread_mutex_init(&g->lock, NULL);
-    pthread_mutex_init(&g->columns_making, NULL);
+    pthread_mutex_init(&g->set_opening, NULL);
+    pthread_mutex_init(&g->making, NULL);
     g->threads = o->threads ? o->threads : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    g->columns_limit = (o->memory_bytes ? o->memory_bytes : (size_t)2 << 30) / 4;
+    g->scan_bytes =
+        o->scan_bytes ? o->scan_bytes : (o->memory_bytes ? o->memory_bytes : (size_t)2 << 30) / 8;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&g->wake, &attr);
+    pthread_cond_init(&g->make_wake, &attr);
+    pthread_cond_init(&g->scan_done, &attr);
     pthread_condattr_destroy(&attr);
     if (duckdb_create_config(&cfg) != DuckDBSuccess) {
         rc = fa_fail(e, FA_EENV, "could not configure the engine");
@@ -204,6 +208,14 @@ fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e)
     g->pool = c;
     g->npool = 1;
     c = NULL;
+    if (o->segments) {
+        if (!(g->segments = strdup(o->segments))) {
+            rc = fa_oom(e);
+            goto done;
+        }
+        if ((rc = fa_mkdirs(o->segments, 0700, e)) || (rc = fa_seg_start(g, e)))
+            goto done;
+    }
     *out = g;
     g = NULL;
 done:
@@ -220,6 +232,7 @@ void fa_engine_close(fa_engine *g)
 {
     if (!g)
         return;
+    fa_seg_stop(g);
     if (g->has_watchdog) {
         pthread_mutex_lock(&g->lock);
         g->stopping = true;
@@ -227,7 +240,7 @@ void fa_engine_close(fa_engine *g)
         pthread_mutex_unlock(&g->lock);
         pthread_join(g->watchdog, NULL);
     }
-    fa_columns_drop(g);
+    fa_seg_set_drop(g);
     while (g->pool) {
         fa_conn *c = g->pool;
 
@@ -237,7 +250,11 @@ void fa_engine_close(fa_engine *g)
     if (g->db)
         duckdb_close(&g->db);
     pthread_cond_destroy(&g->wake);
-    pthread_mutex_destroy(&g->columns_making);
+    pthread_cond_destroy(&g->make_wake);
+    pthread_cond_destroy(&g->scan_done);
+    pthread_mutex_destroy(&g->set_opening);
+    pthread_mutex_destroy(&g->making);
+    free(g->segments);
     pthread_mutex_destroy(&g->lock);
     free(g);
 }

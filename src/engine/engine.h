@@ -43,16 +43,34 @@ extern const fa_measure_info fa_measures[FA_M__COUNT];
 typedef struct fa_engine_options {
     const char *path;     /* ledger.duckdb; NULL: in memory */
     const char *temp_dir; /* spill files */
+    const char *segments; /* folder of the segments, made when missing; NULL: none are kept */
     size_t memory_bytes;  /* ceiling of the engine; 0: 2 GiB */
+    size_t scan_bytes;    /* what all scans at once may hold; 0: an eighth of memory_bytes */
     unsigned threads;     /* 0: all cores */
 } fa_engine_options;
 
 /* FA_EENV: cannot be opened or is damaged (the caller remakes the file from the archive). */
 FA_MUST_CHECK fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e);
 void fa_engine_close(fa_engine *g);
-/* `daily` has changed and its transaction has committed: what is held of it in memory is dropped.
- */
+/* `daily` has changed and its transaction has committed: segments are looked up anew. */
 void fa_engine_changed(fa_engine *g);
+
+/* ---- segments: the parts of `daily` as files the kernel reads (segment.h) ----
+ * They follow from `part(part_id, seal)` and `daily`. One that is missing or damaged is made again by
+ * itself; meanwhile DuckDB answers for its part. None is ever needed for being right. */
+/* Makes those that are missing and takes away those whose part has gone. */
+FA_MUST_CHECK fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *cancel, fa_err *e);
+/* Reads every segment whole, against its sums. A damaged one, and one that was made and has gone, is told
+ * of and made again. tell may be NULL; anything but FA_OK from it stops. */
+typedef fa_rc fa_segment_tell(void *user, const char *path, const char *what, fa_err *e);
+FA_MUST_CHECK fa_rc fa_engine_segments_check(fa_engine *g, const volatile bool *cancel,
+                                             fa_segment_tell *tell, void *user, fa_err *e);
+typedef struct fa_engine_stats {
+    uint64_t scans_kernel, scans_mixed, scans_duckdb; /* answered by segments, by both, by DuckDB */
+    uint64_t segments, segment_bytes, segments_missing; /* as last looked up */
+    uint64_t segments_made, segments_damaged;
+} fa_engine_stats;
+void fa_engine_stats_get(fa_engine *g, fa_engine_stats *out);
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
 void fa_conn_put(fa_conn *c); /* back to the pool; rolls back an open transaction; NULL is fine */
 void fa_conn_interrupt(fa_conn *c); /* the running statement ends with FA_ECANCELLED */
@@ -154,16 +172,26 @@ typedef struct fa_scan {
     const uint32_t *bucket;   /* bucket[day - from]; NULL: all in bucket 0 */
     uint32_t measures;        /* bit set: 1u << fa_measure */
     int64_t deadline_mono_ms; /* 0: none */
-    bool plain; /* DuckDB answers, never the columns in memory: for the differential test */
+    bool plain; /* DuckDB answers, never the segments: for the differential test */
 } fa_scan;
 typedef struct fa_cell {
     uint32_t bucket, group;
     fa_i128 sum[FA_M__COUNT]; /* e18; 0 for measures not asked */
     int64_t rows;             /* bill rows behind it */
 } fa_cell;
-/* Cells that have at least one row, in no order; in the arena. Money is answered from columns held
- * in memory where they fit (columns.c), everything else by DuckDB; both give the same digits. */
+/* Cells that have at least one row, in no order; in the arena. Answered from segments (kernel.c) for
+ * the parts that have one, by DuckDB for the others; both give the same digits. FA_EENV: over the memory of
+ * queries; FA_ETIMEOUT: past the deadline. */
 FA_MUST_CHECK fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
                                    size_t *n, fa_err *e);
+
+/* What SQL may ask of a scan's arrays: fa_cell(ID, day, line_id) gives bucket << 32 | group of a fact, FA_CELL_NONE
+ * where it is left out or its day is out of range. ID (UBIGINT) is the address of a map that outlives the statement. */
+#define FA_CELL_MAGIC 0x46434c4cu
+#define FA_CELL_NONE UINT64_MAX
+typedef struct fa_cell_map {
+    uint32_t magic;
+    const fa_scan *scan;
+} fa_cell_map;
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * scan.c - the typed question "sum these measures per bucket and group of lines", answered by
- * DuckDB.
+ * scan.c - the typed question "sum these measures per bucket and group of lines": by segments where
+ * there are, else by DuckDB.
  *
  * Each fact looks its (bucket, group) up in the plan's arrays through fa_cell, so a filter, a
  * group-by or an access rule costs one array read per fact whatever it says. Money comes back
@@ -60,38 +60,40 @@ static fa_rc add_rows(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
-fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out, size_t *n,
-                     fa_err *e)
+static void put_sql(fa_buf *sql, const fa_scan *q, const fa_cell_map *map, const fa_parts *parts)
 {
-    fa_rc rc;
-    fa_conn *c = NULL;
-    fa_buf sql;
-    bool done;
-    gather got = {.mem = a, .measures = q->measures};
-    fa_cell_map map = {FA_CELL_MAGIC, q};
-
-    *out = NULL;
-    *n = 0;
-    if (q->from > q->to)
-        return FA_OK;
-    if ((rc = fa_columns_scan(g, a, q, out, n, &done, e)) || done)
-        return rc;
-    fa_buf_init(&sql, 1 << 16);
-    fa_buf_fmt(&sql, "SELECT c, sum(n)::HUGEINT");
+    fa_buf_fmt(sql, "SELECT c, sum(n)::HUGEINT");
     for (int m = 0; m < FA_M__COUNT; m++) {
         const char *col = fa_measures[m].col;
 
         if (!(q->measures >> m & 1))
             continue;
         if (m < FA_M__MONEY)
-            fa_buf_fmt(&sql, ", sum(%s)::HUGEINT, sum(%s_rest)::HUGEINT", col, col);
+            fa_buf_fmt(sql, ", sum(%s)::HUGEINT, sum(%s_rest)::HUGEINT", col, col);
         else
-            fa_buf_fmt(&sql, ", coalesce(sum(%s), 0)::DECIMAL(38,18)", col);
+            fa_buf_fmt(sql, ", coalesce(sum(%s), 0)::DECIMAL(38,18)", col);
     }
-    fa_buf_fmt(&sql,
+    fa_buf_fmt(sql,
                " FROM (SELECT fa_cell(%llu::UBIGINT, day, line_id) AS c, * FROM daily"
-               " WHERE day BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d) GROUP BY c",
-               (unsigned long long)(uintptr_t)&map, q->from, q->to);
+               " WHERE day BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d",
+               (unsigned long long)(uintptr_t)map, q->from, q->to);
+    for (size_t i = 0; parts && i < parts->n; i++)
+        fa_buf_fmt(sql, "%s%u", i ? ", " : " AND part_id IN (", parts->id[i]);
+    fa_buf_z(sql, parts ? ")) GROUP BY c" : ") GROUP BY c");
+}
+
+/* parts NULL: all. */
+static fa_rc duckdb_scan(fa_engine *g, fa_arena *a, const fa_scan *q, const fa_parts *parts,
+                         fa_cell **out, size_t *n, fa_err *e)
+{
+    fa_rc rc;
+    fa_conn *c = NULL;
+    fa_buf sql;
+    gather got = {.mem = a, .measures = q->measures};
+    fa_cell_map map = {FA_CELL_MAGIC, q};
+
+    fa_buf_init(&sql, 64 << 20);
+    put_sql(&sql, q, &map, parts);
     if (sql.failed) {
         rc = fa_oom(e);
         goto done;
@@ -107,4 +109,22 @@ done:
     fa_conn_put(c);
     fa_buf_release(&sql);
     return rc;
+}
+
+fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out, size_t *n,
+                     fa_err *e)
+{
+    fa_rc rc;
+    bool done;
+
+    *out = NULL;
+    *n = 0;
+    if (q->from > q->to)
+        return FA_OK;
+    if ((rc = fa_kernel_scan(g, a, q, duckdb_scan, out, n, &done, e)) || done)
+        return rc;
+    pthread_mutex_lock(&g->lock);
+    g->stats.scans_duckdb++;
+    pthread_mutex_unlock(&g->lock);
+    return duckdb_scan(g, a, q, NULL, out, n, e);
 }

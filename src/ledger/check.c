@@ -240,6 +240,13 @@ static fa_rc check_star(checker *k, fa_err *e)
     return FA_OK;
 }
 
+static fa_rc tell_segment(void *user, const char *path, const char *what, fa_err *e)
+{
+    checker *k = user;
+
+    return find(k, path, "%s; it was made again from the ledger", what) ? fa_oom(e) : FA_OK;
+}
+
 fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_finding **out, size_t *n,
                       fa_err *e)
 {
@@ -273,7 +280,10 @@ fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_findin
             goto done;
     }
     tell(&k, "ledger", 0.9);
-    rc = check_star(&k, e);
+    if ((rc = check_star(&k, e)))
+        goto done;
+    tell(&k, "segments", 0.97);
+    rc = fa_engine_segments_check(l->engine, p ? p->cancel : NULL, tell_segment, &k, e);
 done:
     fa_conn_put(k.c);
     pthread_mutex_unlock(&l->write);
@@ -328,6 +338,8 @@ fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e)
         *e = later;
         rc = e->rc;
     }
+    if (!rc)
+        fa_star_segments(l, p);
     pthread_mutex_unlock(&l->write);
     fa_arena_release(&a);
     return rc;
@@ -365,6 +377,8 @@ fa_rc fa_ledger_relive(fa_ledger *l, int64_t load_id, fa_err *e)
         *e = later;
         rc = e->rc;
     }
+    if (!rc)
+        fa_star_segments(l, NULL);
 done:
     pthread_mutex_unlock(&l->write);
     fa_arena_release(&a);

@@ -35,6 +35,8 @@ FA_MUST_CHECK fa_rc fa_star_refresh(fa_ledger *l,
                                     fa_err *e); /* lines, range from the tables; generation even */
 FA_MUST_CHECK fa_rc fa_star_commit(fa_ledger *l, fa_conn *c,
                                    fa_err *e); /* COMMIT; generation odd until fa_star_refresh */
+/* Segments of what is live now. One that cannot be made is logged: DuckDB answers for its part. */
+void fa_star_segments(fa_ledger *l, const fa_progress *p);
 /* Puts the parts of one load (files of its archive) into line, daily and part, and takes out the
  * parts of `gone`. Inside the caller's transaction. */
 typedef struct fa_star_load {

@@ -164,11 +164,13 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 
 /* ---- the engine ---- */
 
-static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err *e)
+static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, const char *segments,
+                        fa_err *e)
 {
     /* the ceiling leaves room for what DuckDB does not count: the feed, the writer, this program */
     fa_engine_options o = {.path = path,
                            .temp_dir = temp,
+                           .segments = segments,
                            .memory_bytes = l->memory_bytes / 100 * 70,
                            .threads = l->threads};
     fa_conn *c = NULL;
@@ -191,12 +193,12 @@ static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, fa_err
 static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
 {
     char *path = in_dir(l, a, "ledger.duckdb"), *wal = in_dir(l, a, "ledger.duckdb.wal");
-    char *temp = in_dir(l, a, "tmp"), *aside;
+    char *temp = in_dir(l, a, "tmp"), *segments = in_dir(l, a, "segments"), *aside;
     struct stat st;
 
-    if (!path || !wal || !temp)
+    if (!path || !wal || !temp || !segments)
         return fa_oom(e);
-    if (try_engine(l, path, temp, e) == FA_OK)
+    if (try_engine(l, path, temp, segments, e) == FA_OK)
         return FA_OK;
     if (stat(path, &st) != 0)
         return e->rc;
@@ -207,7 +209,7 @@ static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
     if (rename(path, aside) != 0)
         return fa_fail(e, FA_EENV, "could not put \"%s\" aside: %s", path, strerror(errno));
     (void)unlink(wal);
-    return try_engine(l, path, temp, e);
+    return try_engine(l, path, temp, segments, e);
 }
 
 /* ---- open and close ---- */

@@ -4,6 +4,7 @@
  * DIR/meta.db        store
  * DIR/bills/         immutable Parquet, one folder per load:  bills/<load id>/<n>.parquet
  * DIR/ledger.duckdb  line, daily, part  (rebuildable)
+ * DIR/segments/      daily, part by part, as arrays for the scan kernel  (rebuildable)
  * DIR/staging/ rejects/ tmp/   uploads in flight, rows skipped by --skip-bad, spill
  * DIR/lock           flock of the one process that has it open; DIR/farthing.sock its command door
  *
@@ -14,7 +15,7 @@
  *   daily(day DATE, line_id UINTEGER, part_id UINTEGER, n UINTEGER,
  *         billed BIGINT, billed_rest INTEGER, effective.., list.., contracted..,
  *         consumed DECIMAL(38,18), priced DECIMAL(38,18))
- *   part(part_id, load_id, source_id, period DATE)     -- the live ones
+ *   part(part_id, load_id, source_id, period DATE, seal UUID)  -- the live ones; the seal is drawn when one goes in
  * Threads: any thread; one load, rebuild or restore at a time (others wait or get FA_ECONFLICT).
  */
 #ifndef FA_LEDGER_H

@@ -1039,7 +1039,11 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
     out->notice = j->notice;
     out->nnotice = j->nnotice;
     out->reject_file = j->reject_file;
-    return fa_star_refresh(j->l, e);
+    if (fa_star_refresh(j->l, e))
+        return e->rc;
+    set_phase(j, "segments");
+    fa_star_segments(j->l, j->p); /* it is live already: this only makes questions fast */
+    return FA_OK;
 }
 
 fa_rc fa_ledger_load(fa_ledger *l, fa_arena *a, const fa_load_request *q, const fa_progress *p,

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAR_VERSION 1
+#define STAR_VERSION 2
 
 fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...)
 {
@@ -85,7 +85,8 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
         fa_execf(
             c, e,
             "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
-            " source_id BIGINT NOT NULL, period DATE NOT NULL)") ||
+            " source_id BIGINT NOT NULL, period DATE NOT NULL, seal UUID NOT NULL DEFAULT "
+            "uuid())") ||
         fa_execf(c, e, "INSERT INTO star VALUES (%d)", STAR_VERSION))
         return e->rc;
     return FA_OK;
@@ -138,6 +139,14 @@ fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
     l->last_day = (int32_t)r.last;
     pthread_mutex_unlock(&l->state);
     return FA_OK;
+}
+
+void fa_star_segments(fa_ledger *l, const fa_progress *p)
+{
+    fa_err e;
+
+    if (fa_engine_segments_make(l->engine, p ? p->cancel : NULL, &e) && e.rc != FA_ECANCELLED)
+        fa_log(FA_LOG_WARN, "segments_make", "error=%s", e.msg);
 }
 
 fa_rc fa_star_commit(fa_ledger *l, fa_conn *c, fa_err *e)
@@ -339,7 +348,8 @@ fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
             goto done;
     if (s->npart == 0)
         goto done;
-    fa_buf_z(&b, "INSERT INTO part SELECT * FROM (VALUES ");
+    /* each time a part goes in it gets a seal: what segments are named by */
+    fa_buf_z(&b, "INSERT INTO part(part_id, load_id, source_id, period) SELECT * FROM (VALUES ");
     for (size_t i = 0; i < s->npart; i++)
         fa_buf_fmt(&b, "%s(%lld::UINTEGER, %lld::BIGINT, %lld::BIGINT, DATE '1970-01-01' + %d)",
                    i ? ", " : "", (long long)s->part[i].id, (long long)s->load_id,

@@ -1,8 +1,8 @@
 /*
  * archive.c - questions that only bill rows can answer: hours, averages, least and greatest charge.
  *
- * The one idea: the same keys and the same filter as for lines, joined to the archive, grouped by
- * the engine; what comes back is small and exact.
+ * The one idea: each bill row looks its group up in the same arrays as a scan does, so whatever a filter, a virtual
+ * tag or a row rule says is said once; the engine groups by the number, and what comes back is small and exact.
  */
 #include "query/inner.h"
 
@@ -45,7 +45,7 @@ typedef struct reader {
     fa_arena *a;
     const fa_plan *p;
     const fa_buckets *k;
-    fa_groups *g;
+    const fa_groups *g;
     fa_stat_cell *cell;
     size_t n, cap;
     uint32_t *slot; /* (bucket, group) to place + 1 */
@@ -108,25 +108,16 @@ static fa_i128 number_at(const fa_col *c, size_t r)
 static fa_rc add_cells(void *user, const fa_batch *b, fa_err *e)
 {
     reader *o = user;
-    fa_str text[FA_MAX_TEXTS];
-    size_t first = 2 + o->g->ntext;
 
     for (size_t r = 0; r < b->rows; r++) {
-        uint32_t group;
-        fa_stat_cell *cell;
+        uint32_t group = (uint32_t)number_at(&b->col[2], r);
+        fa_stat_cell *cell = cell_of(o, bucket_of(o, (int64_t)number_at(&b->col[0], r)), group);
 
-        for (size_t i = 0; i < o->g->ntext; i++) {
-            const fa_col *c = &b->col[i + 2];
-
-            text[i] =
-                c->type != FA_T_TEXT || (c->null && c->null[r]) ? (fa_str){"", 0} : c->text[r];
-        }
-        if (!fa_groups_add(o->g, text, &group) ||
-            !(cell = cell_of(o, bucket_of(o, (int64_t)number_at(&b->col[0], r)), group)))
+        if (!cell)
             return fa_oom(e);
         cell->rows += (int64_t)number_at(&b->col[1], r);
         for (size_t m = 0; m < o->p->nmeasure; m++) {
-            const fa_col *c = &b->col[first + m * 4];
+            const fa_col *c = &b->col[3 + m * 4];
             fa_stat s = {number_at(c, r), number_at(c + 1, r), number_at(c + 2, r),
                          (int64_t)number_at(c + 3, r)};
 
@@ -136,56 +127,51 @@ static fa_rc add_cells(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
-static fa_rc put_sql(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k, fa_buf *b,
-                     fa_err *e)
+/* The bill rows of one slice's days. */
+static fa_rc read_slice(fa_ledger *l, fa_conn *c, reader *r, const fa_scan *q, fa_err *e)
 {
+    const fa_cell_map map = {FA_CELL_MAGIC, q};
+    const char *when = r->k->kind == FA_HOUR ? "hour" : "day";
     fa_str bill;
-    size_t ntext = p->ndim + fa_plan_units(p) + 1;
+    fa_buf b;
+    fa_rc rc;
 
-    if (fa_ledger_archive_sql(l, a, k->from, k->to, &bill, e))
+    if (fa_ledger_archive_sql(l, r->a, q->from, q->to, &bill, e))
         return e->rc;
-    fa_buf_fmt(b, "SELECT bill.%s, count(*)::BIGINT", k->kind == FA_HOUR ? "hour" : "day");
-    for (size_t i = 0; i < ntext; i++) {
-        if (i < p->ndim)
-            fa_buf_fmt(b, ", fa_g.fa_k%zu", i);
-        else if (i + 1 < ntext)
-            fa_buf_fmt(b, ", fa_g.fa_u%zu", i - p->ndim);
-        else
-            fa_buf_z(b, ", fa_g.fa_c");
-    }
-    for (size_t m = 0; m < p->nmeasure; m++) {
-        const char *col = fa_measures[p->measure[m].type->measure].focus;
+    fa_buf_init(&b, 64 << 20);
+    fa_buf_fmt(&b, "SELECT %s, count(*)::BIGINT, fa_g", when);
+    for (size_t m = 0; m < r->p->nmeasure; m++) {
+        const char *col = fa_measures[r->p->measure[m].type->measure].focus;
 
-        fa_buf_fmt(b, ", sum(bill.%s), min(bill.%s), max(bill.%s), count(bill.%s)::BIGINT", col,
-                   col, col, col);
+        fa_buf_fmt(&b, ", sum(%s), min(%s), max(%s), count(%s)::BIGINT", col, col, col, col);
     }
-    fa_buf_fmt(b, " FROM %.*s JOIN (SELECT line_id AS fa_id", FA_FMT(bill));
-    (void)fa_put_texts(b, p);
-    fa_buf_z(b, " FROM line");
-    fa_put_where(b, p);
-    fa_buf_z(b, ") AS fa_g ON fa_g.fa_id = bill.line_id GROUP BY bill.");
-    fa_buf_z(b, k->kind == FA_HOUR ? "hour" : "day");
-    for (size_t i = 0; i < ntext; i++)
-        fa_buf_fmt(b, ", %zu", i + 3);
-    return b->failed ? fa_oom(e) : FA_OK;
+    fa_buf_fmt(&b,
+               " FROM (SELECT bill.*, fa_cell(%llu::UBIGINT, bill.day, bill.line_id) AS fa_g FROM"
+               " %.*s) AS fa_rows WHERE fa_g <> %llu::UBIGINT GROUP BY %s, fa_g",
+               (unsigned long long)(uintptr_t)&map, FA_FMT(bill), (unsigned long long)FA_CELL_NONE,
+               when);
+    rc = b.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_cells, r, e);
+    fa_buf_release(&b);
+    return rc;
 }
 
 fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k,
-                      fa_groups *g, fa_stat_cell **out, size_t *n, fa_err *e)
+                      const fa_groups *g, fa_stat_cell **out, size_t *n, fa_err *e)
 {
-    fa_rc rc;
     fa_conn *c = NULL;
-    fa_buf sql;
     reader r = {.a = a, .p = p, .k = k, .g = g};
+    int32_t first, last;
+    size_t i = fa_slice_of(g, 0, k->from, k->to, &first, &last);
+    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
 
-    fa_buf_init(&sql, 64 << 20);
-    if ((rc = put_sql(l, a, p, k, &sql, e)) || (rc = fa_conn_get(fa_ledger_engine(l), &c, e)))
-        goto done;
-    fa_conn_deadline(c, p->deadline_mono_ms);
-    rc = fa_sql_query(c, fa_buf_view(&sql), NULL, 0, add_cells, &r, e);
-done:
+    if (!rc)
+        fa_conn_deadline(c, p->deadline_mono_ms);
+    for (; !rc && i != SIZE_MAX; i = fa_slice_of(g, i + 1, k->from, k->to, &first, &last)) {
+        fa_scan q = {.from = first, .to = last, .group = g->slice[i].line, .nline = g->nline};
+
+        rc = read_slice(l, c, &r, &q, e);
+    }
     fa_conn_put(c);
-    fa_buf_release(&sql);
     *out = r.cell;
     *n = r.n;
     return rc;

@@ -239,20 +239,22 @@ static fa_rc read_seen(making *m, fa_ledger *l, fa_err *e)
 {
     fa_rc rc;
     fa_conn *conn = NULL;
-    fa_groups *live = NULL;
+    fa_sel *live = NULL;
+    fa_lens v;
     int64_t lines;
 
-    if ((rc = fa_groups_live(l, &live, e)) || (rc = fa_conn_get(fa_ledger_engine(l), &conn, e)) ||
+    if ((rc = fa_lens_open(l, 0, &v, e)) || (rc = fa_live(&v, FA_DAY_MIN, FA_DAY_MAX, &live, e)) ||
+        (rc = fa_conn_get(fa_ledger_engine(l), &conn, e)) ||
         (rc = fa_sql_i64(conn, FA_STR("SELECT count(*) FROM line"), NULL, 0, &lines, e)))
         goto done;
     rc = ask_seen(m, conn,
-                  lines == live->nlive
+                  lines == live->count
                       ? FA_STR("")
                       : FA_STR(" WHERE line_id IN (SELECT DISTINCT line_id FROM daily)"),
                   e);
 done:
     fa_conn_put(conn);
-    fa_groups_put(live);
+    fa_sel_put(live);
     return rc;
 }
 

@@ -1,29 +1,26 @@
 /*
  * compile.c - a plan's filter and group-by become group[line_id], kept for the next question.
  *
- * The one idea: filters, group-bys and row rules are statements about lines, so one SQL over `line`
- * gives an array that any scan can use: for other days, other measures, the previous period. The
- * array is kept under the ledger's generation and the SQL itself; what a caller may not see is part
- * of that SQL.
+ * The one idea: filters, group-bys and row rules are statements about lines, so what they say becomes an array that
+ * any scan can use: for other days, other measures, the previous period. Where a virtual tag says different things on
+ * different days the time is cut into slices with an array each; nothing is scanned twice for it. The array is kept
+ * under the ledger's generation and a digest of all that was asked; what a caller may not see is part of that.
  */
 #include "query/inner.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- SQL ---- */
+#define TABLE_MAX ((uint64_t)1 << 22) /* entries of a direct table from (group, text) to group */
 
-size_t fa_plan_units(const fa_plan *p)
+/* ---- which columns ---- */
+
+static bool measures_unit(const fa_plan *p, int m)
 {
-    bool has[FA_M__COUNT] = {false};
-    size_t n = 0;
-
     for (size_t i = 0; i < p->nmeasure; i++)
-        has[p->measure[i].type->measure] = true;
-    for (int m = 0; m < FA_M__COUNT; m++)
-        n += has[m] && fa_measures[m].unit_col;
-    return n;
+        if ((int)p->measure[i].type->measure == m)
+            return fa_measures[m].unit_col != NULL;
+    return false;
 }
 
 static bool measures_cost(const fa_plan *p)
@@ -34,404 +31,494 @@ static bool measures_cost(const fa_plan *p)
     return false;
 }
 
-size_t fa_put_texts(fa_buf *b, const fa_plan *p)
+/* The keys of a group's texts: dimensions, units, currency; `own` holds those that are no key of the catalog. */
+static size_t text_keys(const fa_plan *p, fa_key *own, const fa_key **out, size_t *nunit)
 {
-    size_t units = 0;
+    size_t n = 0, k = 0;
 
-    for (size_t i = 0; i < p->ndim; i++) {
-        fa_buf_z(b, ", ");
-        fa_put_value(b, p->dim[i]);
-        fa_buf_fmt(b, " AS fa_k%zu", i);
-    }
-    for (int m = 0; m < FA_M__COUNT; m++) {
-        bool asked = false;
-
-        for (size_t i = 0; i < p->nmeasure; i++)
-            asked |= (int)p->measure[i].type->measure == m;
-        if (asked && fa_measures[m].unit_col)
-            fa_buf_fmt(b, ", %s AS fa_u%zu", fa_measures[m].unit_col, units++);
-    }
-    fa_buf_fmt(b, ", %s AS fa_c", measures_cost(p) ? "BillingCurrency" : "NULL::VARCHAR");
-    return units;
-}
-
-void fa_put_where(fa_buf *b, const fa_plan *p)
-{
-    fa_buf_z(b, " WHERE ");
-    fa_put_filter(b, p->filter);
-    if (p->scope && p->scope->kind != FA_F_TRUE) {
-        fa_buf_z(b, " AND ");
-        fa_put_filter(b, p->scope);
-    }
-}
-
-/* ---- the cache ----
- * Group arrays of the questions asked last, newest first; all fields under its lock. An entry's
- * groups are immutable once they are in. */
-#define CACHE_ENTRIES 64
-#define CACHE_BYTES ((size_t)256 << 20)
-
-typedef struct kept {
-    struct kept *next;
-    char *key;
-    size_t nkey;
-    fa_groups *g;
-} kept;
-
-static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
-static kept *cache;
-
-static void free_kept(kept *k)
-{
-    fa_groups_put(k->g);
-    free(k->key);
-    free(k);
-}
-
-static fa_groups *cache_get(fa_str key)
-{
-    fa_groups *g = NULL;
-
-    pthread_mutex_lock(&cache_lock);
-    for (kept **p = &cache; *p; p = &(*p)->next) {
-        kept *k = *p;
-
-        if (!fa_str_eq((fa_str){k->key, k->nkey}, key))
-            continue;
-        *p = k->next;
-        k->next = cache;
-        cache = k;
-        g = k->g;
-        atomic_fetch_add(&g->refs, 1);
-        break;
-    }
-    pthread_mutex_unlock(&cache_lock);
-    return g;
-}
-
-/* Takes a reference of its own; drops the oldest past the bounds. Nothing is kept when memory is
- * short. */
-static void cache_add(fa_str key, fa_groups *g)
-{
-    kept *k, *drop = NULL;
-    size_t n = 0, bytes = 0;
-
-    if (g->bytes > CACHE_BYTES / 2)
-        return;
-    k = calloc(1, sizeof *k);
-    if (!k)
-        return;
-    k->key = malloc(key.n + 1);
-    if (!k->key) {
-        free(k);
-        return;
-    }
-    memcpy(k->key, key.p, key.n);
-    k->nkey = key.n;
-    k->g = g;
-    atomic_fetch_add(&g->refs, 1);
-    pthread_mutex_lock(&cache_lock);
-    k->next = cache;
-    cache = k;
-    for (kept **p = &cache; *p; p = &(*p)->next) {
-        n++;
-        bytes += (*p)->g->bytes + (*p)->nkey;
-        if (n > 1 && (n > CACHE_ENTRIES || bytes > CACHE_BYTES)) {
-            drop = *p;
-            *p = NULL;
-            break;
+    *nunit = 0;
+    for (size_t i = 0; i < p->ndim; i++)
+        out[n++] = p->dim[i];
+    for (int m = 0; m < FA_M__COUNT; m++)
+        if (measures_unit(p, m)) {
+            own[k] = (fa_key){.expr = fa_str_of(fa_measures[m].unit_col)};
+            out[n++] = &own[k++];
+            ++*nunit;
         }
-    }
-    pthread_mutex_unlock(&cache_lock);
-    while (drop) {
-        kept *next = drop->next;
-
-        free_kept(drop);
-        drop = next;
-    }
+    own[k] = (fa_key){.expr = measures_cost(p) ? FA_STR("BillingCurrency") : FA_STR("NULL")};
+    out[n++] = &own[k];
+    return n;
 }
 
-void fa_groups_cache_free(void)
+/* The keys that are columns of `line`, so that all are read together; *n of at most `room`. */
+static void gather_keys(const fa_filter *f, const fa_key **out, size_t room, size_t *n)
 {
-    kept *all;
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->nkid; i++)
+        gather_keys(f->kid[i], out, room, n);
+    if (f->kind != FA_F_LEAF)
+        return;
+    for (size_t i = 0; i < *n; i++)
+        if (fa_str_eq(out[i]->expr, f->key->expr))
+            return;
+    if (*n < room && f->key->type != FA_K_VIRTUAL)
+        out[(*n)++] = f->key;
+}
 
-    pthread_mutex_lock(&cache_lock);
-    all = cache;
-    cache = NULL;
-    pthread_mutex_unlock(&cache_lock);
-    while (all) {
-        kept *next = all->next;
+#define READ_AHEAD 64
 
-        free_kept(all);
-        all = next;
+static fa_rc read_ahead(const fa_lens *v, const fa_plan *p, const fa_key *const *text, size_t ntext,
+                        fa_codes **held, size_t *nheld, fa_err *e)
+{
+    const fa_key *key[READ_AHEAD];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ntext; i++)
+        if (text[i]->type != FA_K_VIRTUAL)
+            key[n++] = text[i];
+    gather_keys(p->filter, key, READ_AHEAD, &n);
+    gather_keys(p->scope, key, READ_AHEAD, &n);
+    *nheld = 0;
+    if (fa_codes_get(v, key, n, held, e))
+        return e->rc;
+    *nheld = n;
+    return FA_OK;
+}
+
+/* ---- slices ---- */
+
+static fa_rc add_cut(fa_days *c, int32_t day, fa_err *e)
+{
+    if (c->n == c->cap) {
+        size_t cap = c->cap ? c->cap * 2 : 64;
+        int32_t *grown = realloc(c->from, cap * sizeof *grown);
+
+        if (!grown)
+            return fa_oom(e);
+        c->from = grown;
+        c->cap = cap;
     }
+    c->from[c->n++] = day;
+    return FA_OK;
+}
+
+static fa_rc cut_by_key(fa_days *c, const fa_key *k, int32_t from, int32_t to, fa_err *e)
+{
+    size_t n;
+    const int32_t *cut = fa_key_cuts(k, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (cut[i] > from && cut[i] <= to && add_cut(c, cut[i], e))
+            return e->rc;
+    return FA_OK;
+}
+
+static fa_rc cut_by_filter(fa_days *c, const fa_filter *f, int32_t from, int32_t to, fa_err *e)
+{
+    if (!f)
+        return FA_OK;
+    for (size_t i = 0; i < f->nkid; i++)
+        if (cut_by_filter(c, f->kid[i], from, to, e))
+            return e->rc;
+    return f->kind == FA_F_LEAF ? cut_by_key(c, f->key, from, to, e) : FA_OK;
+}
+
+static int by_day(const void *x, const void *y)
+{
+    int32_t a = *(const int32_t *)x, b = *(const int32_t *)y;
+
+    return (a > b) - (a < b);
+}
+
+static fa_digest slice_digest(const fa_lens *v, const fa_plan *p, const fa_key *const *key,
+                              size_t n)
+{
+    fa_hash h;
+
+    fa_hash_begin(&h, "slice");
+    for (size_t i = 0; i < n; i++)
+        fa_key_hash(&h, v, key[i]);
+    fa_filter_hash(&h, v, p->filter);
+    fa_filter_hash(&h, v, p->scope);
+    return fa_hash_end(&h);
+}
+
+/* Where within [from,to] anything that is asked changes its meaning. v->day is left anywhere. */
+static fa_rc make_days(fa_lens *v, const fa_plan *p, const fa_key *const *key, size_t n,
+                       int32_t from, int32_t to, fa_days *c, fa_err *e)
+{
+    size_t kept = 0;
+
+    if (add_cut(c, from, e))
+        return e->rc;
+    for (size_t i = 0; i < n; i++)
+        if (cut_by_key(c, key[i], from, to, e))
+            return e->rc;
+    if (cut_by_filter(c, p->filter, from, to, e) || cut_by_filter(c, p->scope, from, to, e))
+        return e->rc;
+    qsort(c->from, c->n, sizeof *c->from, by_day);
+    c->what = calloc(c->n, sizeof *c->what);
+    if (!c->what)
+        return fa_oom(e);
+    for (size_t i = 0; i < c->n; i++) {
+        if (kept && c->from[i] == c->from[kept - 1])
+            continue;
+        v->day = c->from[i];
+        c->what[kept] = slice_digest(v, p, key, n);
+        if (kept && memcmp(&c->what[kept], &c->what[kept - 1], sizeof *c->what) == 0)
+            continue;
+        c->from[kept++] = c->from[i];
+    }
+    c->n = kept;
+    return FA_OK;
+}
+
+static fa_digest days_digest(const fa_lens *v, const fa_days *c)
+{
+    fa_hash h;
+
+    fa_hash_begin(&h, "days");
+    fa_lens_hash(&h, v, true);
+    for (size_t i = 0; i < c->n; i++) {
+        fa_hash_u64(&h, (uint64_t)(i ? c->from[i] : 0));
+        fa_hash_put(&h, &c->what[i], sizeof c->what[i]);
+    }
+    return fa_hash_end(&h);
+}
+
+void fa_days_free(fa_days *d)
+{
+    free(d->from);
+    free(d->what);
+    *d = (fa_days){0};
+}
+
+fa_rc fa_days_of(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_days *out,
+                 fa_digest *id, fa_err *e)
+{
+    fa_key own[3];
+    const fa_key *key[FA_MAX_TEXTS];
+    size_t nunit, n = text_keys(p, own, key, &nunit);
+
+    *out = (fa_days){0};
+    if (make_days(v, p, key, n, from, to, out, e))
+        return e->rc;
+    *id = days_digest(v, out);
+    return FA_OK;
+}
+
+/* ---- the array of one slice ---- */
+
+typedef struct build {
+    const fa_plan *p;
+    const fa_key *const *key;
+    size_t n;
+    bool
+        sliced; /* a text may be numbered differently in each slice: the groups have a list of their own */
+    fa_groups *g;
+} build;
+
+/* A slice's groups so far: each is one of the level before and a text. */
+typedef struct level {
+    uint32_t *parent, *code;
+    uint32_t n, cap;
+} level;
+
+static bool add_level(level *l, uint32_t parent, uint32_t code, uint32_t *out)
+{
+    if (l->n == l->cap) {
+        uint32_t cap = l->cap ? l->cap * 2 : 256;
+        uint32_t *p = realloc(l->parent, cap * sizeof *p), *q;
+
+        if (p)
+            l->parent = p;
+        q = p ? realloc(l->code, cap * sizeof *q) : NULL;
+        if (!q)
+            return false;
+        l->code = q;
+        l->cap = cap;
+    }
+    l->parent[l->n] = parent;
+    l->code[l->n] = code;
+    *out = l->n++;
+    return true;
+}
+
+/* (group, text) to group: a table where it is small, else hashed. */
+typedef struct pairs {
+    uint32_t *table; /* [groups * texts], or slots of places + 1 */
+    uint64_t *key;   /* of each place; NULL: the table is direct */
+    size_t nslot;
+    uint64_t seed;
+    uint32_t cap;
+} pairs;
+
+static bool open_pairs(pairs *o, uint32_t groups, uint32_t texts)
+{
+    uint64_t n = (uint64_t)groups * texts;
+
+    *o = (pairs){0};
+    fa_random(&o->seed, sizeof o->seed);
+    if (n <= TABLE_MAX) {
+        o->table = malloc((n ? n : 1) * sizeof *o->table);
+        if (o->table)
+            memset(o->table, 0xff, n * sizeof *o->table);
+        return o->table != NULL;
+    }
+    o->nslot = (size_t)1 << 16;
+    o->cap = (uint32_t)o->nslot / 2;
+    o->table = calloc(o->nslot, sizeof *o->table);
+    o->key = malloc(o->cap * sizeof *o->key);
+    return o->table && o->key;
+}
+
+static size_t pair_slot(const pairs *o, uint64_t key)
+{
+    size_t at = fa_text_hash(&key, sizeof key, o->seed) & (o->nslot - 1);
+
+    while (o->table[at] && o->key[o->table[at] - 1] != key)
+        at = (at + 1) & (o->nslot - 1);
+    return at;
+}
+
+static bool grow_pairs(pairs *o, uint32_t n)
+{
+    uint32_t *old = o->table;
+    uint64_t *key = realloc(o->key, (size_t)o->cap * 2 * sizeof *key);
+
+    if (!key || o->cap > UINT32_MAX / 8)
+        return false;
+    o->key = key;
+    if (!(o->table = calloc(o->nslot * 2, sizeof *o->table))) {
+        o->table = old;
+        return false;
+    }
+    o->nslot *= 2;
+    o->cap *= 2;
+    for (uint32_t i = 0; i < n; i++)
+        o->table[pair_slot(o, key[i])] = i + 1;
+    free(old);
+    return true;
+}
+
+static bool find_pair(pairs *o, level *l, uint32_t group, uint32_t code, uint32_t texts,
+                      uint32_t *out)
+{
+    uint64_t key = (uint64_t)group * texts + code;
+    size_t at;
+
+    if (!o->key) {
+        if (o->table[key] == UINT32_MAX && !add_level(l, group, code, &o->table[key]))
+            return false;
+        *out = o->table[key];
+        return true;
+    }
+    at = pair_slot(o, key);
+    if (o->table[at]) {
+        *out = o->table[at] - 1;
+        return true;
+    }
+    if (l->n == o->cap) {
+        if (!grow_pairs(o, l->n))
+            return false;
+        at = pair_slot(o, key);
+    }
+    o->key[l->n] = key;
+    if (!add_level(l, group, code, out))
+        return false;
+    o->table[at] = *out + 1;
+    return true;
+}
+
+/* line[] goes from groups of the first i texts to groups of the first i + 1. */
+static fa_rc split_by(const fa_codes *c, uint32_t *line, uint32_t groups, level *l, fa_err *e)
+{
+    pairs o;
+    bool ok = open_pairs(&o, groups, c->n);
+
+    for (uint32_t i = 0; ok && i < c->nline; i++)
+        if (line[i] != FA_NO_GROUP)
+            ok = find_pair(&o, l, line[i], c->code[i], c->n, &line[i]);
+    free(o.table);
+    free(o.key);
+    return ok ? FA_OK : fa_oom(e);
+}
+
+/* The plan's own number of a text of this slice's column. */
+static bool own_code(const build *b, size_t i, const fa_codes *c, uint32_t code, uint32_t *out)
+{
+    if (b->g->col[i] == c) {
+        *out = code;
+        return true;
+    }
+    return fa_codes_add(b->g->col[i], fa_codes_text(c, code), out);
+}
+
+/* Numbers the slice's groups among all. */
+static fa_rc number_groups(build *b, fa_codes *const *col, const level *l, uint32_t *line,
+                           uint32_t nline, fa_err *e)
+{
+    const level *last = &l[b->n - 1];
+    uint32_t *to = malloc((last->n + 1) * sizeof *to);
+    bool ok = to != NULL;
+
+    for (uint32_t g = 0; ok && g < last->n; g++) {
+        uint32_t t[FA_MAX_TEXTS], at = g;
+
+        for (size_t i = b->n; ok && i-- > 0;) {
+            ok = own_code(b, i, col[i], l[i].code[at], &t[i]);
+            at = l[i].parent[at];
+        }
+        ok = ok && fa_groups_add(b->g, t, &to[g]);
+    }
+    for (uint32_t i = 0; ok && i < nline; i++)
+        if (line[i] != FA_NO_GROUP)
+            line[i] = to[line[i]];
+    free(to);
+    return ok ? FA_OK : fa_oom(e);
+}
+
+static fa_rc select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_err *e)
+{
+    const fa_filter *kid[2];
+    fa_filter both = {.kind = FA_F_AND, .kid = kid};
+    fa_sel *s = NULL;
+
+    if (p->filter)
+        kid[both.nkid++] = p->filter;
+    if (p->scope)
+        kid[both.nkid++] = p->scope;
+    if (fa_select(v, both.nkid == 2 ? &both : both.nkid ? kid[0] : NULL, &s, e))
+        return e->rc;
+    memset(line, 0xff, (size_t)v->nline * sizeof *line);
+    fa_sel_fill(s, line, 0);
+    fa_sel_put(s);
+    return FA_OK;
+}
+
+static fa_rc build_slice(build *b, const fa_lens *v, uint32_t **out, fa_err *e)
+{
+    fa_codes *col[FA_MAX_TEXTS] = {NULL};
+    level l[FA_MAX_TEXTS] = {{0}};
+    uint32_t *line = malloc(((size_t)v->nline + 1) * sizeof *line), groups = 1;
+    fa_rc rc = line ? select_plan(v, b->p, line, e) : fa_oom(e);
+
+    for (size_t i = 0; i < b->n && !rc; i++) {
+        if ((rc = fa_lens_check(v, e)) || (rc = fa_codes_of(v, b->key[i], &col[i], e)))
+            break;
+        if (!b->g->col[i]) {
+            bool shared = !b->sliced || b->key[i]->type != FA_K_VIRTUAL;
+
+            b->g->col[i] = shared ? (fa_codes *)fa_kept_ref(&col[i]->kept) : fa_codes_new(0);
+            if (!b->g->col[i])
+                rc = fa_oom(e);
+        }
+        if (!rc)
+            rc = split_by(col[i], line, groups, &l[i], e);
+        groups = l[i].n;
+    }
+    if (!rc)
+        rc = number_groups(b, col, l, line, v->nline, e);
+    for (size_t i = 0; i < b->n; i++) {
+        free(l[i].parent);
+        free(l[i].code);
+        fa_codes_put(col[i]);
+    }
+    if (rc)
+        free(line);
+    *out = rc ? NULL : line;
+    return rc;
+}
+
+static fa_rc build_slices(build *b, fa_lens *v, const fa_days *c, fa_err *e)
+{
+    fa_groups *g = b->g;
+    size_t *of = calloc(c->n, sizeof *of);
+    fa_rc rc = FA_OK;
+
+    g->slice = calloc(c->n, sizeof *g->slice);
+    g->array = calloc(c->n, sizeof *g->array);
+    if (!of || !g->slice || !g->array)
+        rc = fa_oom(e);
+    g->nline = v->nline;
+    for (size_t i = 0; i < c->n && !rc; i++) {
+        size_t k = 0;
+
+        while (k < i && memcmp(&c->what[k], &c->what[i], sizeof *c->what) != 0)
+            k++;
+        of[i] = k < i ? of[k] : g->narray;
+        v->day = c->from[i];
+        if (k == i && !(rc = build_slice(b, v, &g->array[g->narray], e)))
+            g->narray++;
+        if (!rc)
+            g->slice[g->nslice++] =
+                (fa_slice){.from = i ? c->from[i] : FA_DAY_MIN, .line = g->array[of[i]]};
+    }
+    free(of);
+    return rc;
+}
+
+/* ---- by content ---- */
+
+fa_rc fa_groups_of_plan(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
+                        fa_err *e)
+{
+    fa_key own[3];
+    const fa_key *key[FA_MAX_TEXTS];
+    fa_codes *held[READ_AHEAD];
+    size_t nunit, n = text_keys(p, own, key, &nunit), nheld = 0;
+    fa_days c = {0};
+    build b = {.p = p, .key = key, .n = n};
+    fa_digest id;
+    fa_rc rc;
+
+    *out = NULL;
+    if ((rc = fa_days_of(v, p, from, to, &c, &id, e)))
+        goto done;
+    if ((*out = (fa_groups *)fa_keep_get(&id)))
+        goto done;
+    b.sliced = c.n > 1;
+    b.g = fa_groups_new(p->ndim, nunit);
+    if (!b.g) {
+        rc = fa_oom(e);
+        goto done;
+    }
+    if ((rc = read_ahead(v, p, key, n, held, &nheld, e)) || (rc = build_slices(&b, v, &c, e)))
+        goto done;
+    if (!fa_groups_seal(b.g)) {
+        rc = fa_oom(e);
+        goto done;
+    }
+    if (fa_ledger_generation(v->l) == v->generation)
+        fa_keep_add(&id, &b.g->kept);
+    *out = b.g;
+    b.g = NULL;
+done:
+    for (size_t i = 0; i < nheld; i++)
+        fa_codes_put(held[i]);
+    fa_groups_put(b.g);
+    fa_days_free(&c);
+    return rc;
+}
+
+size_t fa_slice_of(const fa_groups *g, size_t i, int32_t from, int32_t to, int32_t *first,
+                   int32_t *last)
+{
+    for (; i < g->nslice; i++) {
+        int32_t end = i + 1 < g->nslice ? g->slice[i + 1].from - 1 : FA_DAY_MAX;
+
+        *first = g->slice[i].from > from ? g->slice[i].from : from;
+        *last = end < to ? end : to;
+        if (*first <= *last)
+            return i;
+    }
+    return SIZE_MAX;
 }
 
 void fa_query_cache_free(void)
 {
-    fa_groups_cache_free();
     fa_catalog_cache_free();
-}
-
-/* ---- reading lines ---- */
-
-static bool set_line(fa_groups *g, uint64_t line, uint32_t group)
-{
-    if (line >= g->nline) { /* lines that came since the array was sized */
-        uint64_t n = line + 1 + line / 8;
-        uint32_t *more;
-
-        if (n > UINT32_MAX)
-            n = UINT32_MAX;
-        if (line >= n || !(more = realloc(g->line, n * sizeof *more)))
-            return false;
-        for (uint64_t i = g->nline; i < n; i++)
-            more[i] = FA_NO_GROUP;
-        g->line = more;
-        g->nline = (uint32_t)n;
-    }
-    g->line[line] = group;
-    g->nlive++;
-    return true;
-}
-
-static fa_rc add_lines(void *user, const fa_batch *b, fa_err *e)
-{
-    fa_groups *g = user;
-    fa_str text[FA_MAX_TEXTS];
-
-    for (size_t r = 0; r < b->rows; r++) {
-        uint32_t group = 0;
-
-        for (size_t i = 0; i < g->ntext; i++) {
-            const fa_col *c = &b->col[i + 1];
-
-            text[i] =
-                c->type != FA_T_TEXT || (c->null && c->null[r]) ? (fa_str){"", 0} : c->text[r];
-        }
-        if (!fa_groups_add(g, text, &group) || !set_line(g, (uint64_t)b->col[0].i64[r], group))
-            return fa_oom(e);
-    }
-    return FA_OK;
-}
-
-/* Sizes line[] to the lines there are. Before the lines are read: one that appears between the two
- * statements is past the end, and seen by fa_groups_fresh. */
-static fa_rc size_lines(fa_conn *c, fa_groups *g, fa_err *e)
-{
-    int64_t n;
-
-    if (fa_sql_i64(c, FA_STR("SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line"), NULL, 0, &n,
-                   e))
-        return e->rc;
-    g->nline = (uint32_t)n;
-    g->line = malloc((g->nline ? g->nline : 1) * sizeof *g->line);
-    if (!g->line)
-        return fa_oom(e);
-    memset(g->line, 0xff, g->nline * sizeof *g->line);
-    return FA_OK;
-}
-
-static fa_rc read_lines(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e)
-{
-    fa_conn *c = NULL;
-    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
-
-    if (!rc)
-        fa_conn_deadline(c, deadline_mono_ms);
-    if (!rc && !(rc = size_lines(c, g, e)))
-        rc = fa_sql_query(c, sql, NULL, 0, add_lines, g, e);
-    fa_conn_put(c);
-    return rc;
-}
-
-/* ---- lines that have facts ---- */
-
-#define LIVE_DAYS 40 /* days of facts read at once: bounds what the engine holds */
-
-static fa_rc mark_live(void *user, const fa_batch *b, fa_err *e)
-{
-    fa_groups *g = user;
-
-    (void)e;
-    for (size_t r = 0; r < b->rows; r++) {
-        int64_t line = b->col[0].i64[r];
-
-        if (line < (int64_t)g->nline && g->line[line] == FA_NO_GROUP) {
-            g->line[line] = 0;
-            g->nlive++;
-        }
-    }
-    return FA_OK;
-}
-
-static fa_rc read_live(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e)
-{
-    fa_conn *c = NULL;
-    int32_t first = 0, last = -1;
-    char text[160];
-    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
-
-    if (!rc)
-        fa_conn_deadline(c, deadline_mono_ms);
-    if (!rc)
-        rc = size_lines(c, g, e);
-    if (!fa_ledger_range(l, &first, &last))
-        last = first - 1;
-    for (int32_t day = first; !rc && day <= last; day += LIVE_DAYS) {
-        snprintf(text, sizeof text,
-                 "%.*s WHERE day BETWEEN DATE '1970-01-01' + %d AND DATE '1970-01-01' + %d",
-                 FA_FMT(sql), day, day + LIVE_DAYS - 1);
-        rc = fa_sql_query(c, fa_str_of(text), NULL, 0, mark_live, g, e);
-    }
-    fa_conn_put(c);
-    return rc;
-}
-
-fa_rc fa_groups_fresh(fa_ledger *l, const fa_groups *g, bool *fresh, fa_err *e)
-{
-    fa_conn *c = NULL;
-    int64_t n = 0;
-    fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
-
-    if (!rc)
-        rc = fa_sql_i64(c, FA_STR("SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line"), NULL,
-                        0, &n, e);
-    fa_conn_put(c);
-    *fresh = n <= (int64_t)g->nline;
-    return rc;
-}
-
-/* ---- what is kept ---- */
-
-typedef fa_rc read_fn(fa_ledger *l, fa_str sql, int64_t deadline_mono_ms, fa_groups *g, fa_err *e);
-typedef fa_rc finish_fn(fa_ledger *l, fa_groups *g, fa_err *e);
-
-static void put_cache_key(fa_buf *b, fa_ledger *l, uint64_t generation, char kind)
-{
-    fa_buf_fmt(b, "%.*s %llu %p %c ", FA_FMT(fa_ledger_account(l)), (unsigned long long)generation,
-               (void *)fa_ledger_engine(l), kind);
-}
-
-/* sql: what gives (line_id, texts). Kept when the generation stood still meanwhile. */
-static fa_rc get_groups(fa_ledger *l, char kind, fa_str sql, size_t ndim, size_t nunit,
-                        int64_t deadline_mono_ms, read_fn *read, finish_fn *finish, fa_groups **out,
-                        fa_err *e)
-{
-    fa_rc rc = FA_OK;
-    uint64_t generation = fa_ledger_generation(l);
-    fa_groups *g = NULL;
-    fa_buf key;
-
-    *out = NULL;
-    fa_buf_init(&key, 128 << 20);
-    put_cache_key(&key, l, generation, kind);
-    fa_buf_str(&key, sql);
-    if (key.failed) {
-        rc = fa_oom(e);
-        goto done;
-    }
-    if ((*out = cache_get(fa_buf_view(&key))))
-        goto done;
-    g = fa_groups_new(ndim, nunit);
-    if (!g) {
-        rc = fa_oom(e);
-        goto done;
-    }
-    if ((rc = read(l, sql, deadline_mono_ms, g, e)) || (finish && (rc = finish(l, g, e))))
-        goto done;
-    if (!fa_groups_seal(g)) {
-        rc = fa_oom(e);
-        goto done;
-    }
-    if (fa_ledger_generation(l) == generation)
-        cache_add(fa_buf_view(&key), g);
-    *out = g;
-    g = NULL;
-done:
-    fa_groups_put(g);
-    fa_buf_release(&key);
-    return rc;
-}
-
-fa_rc fa_groups_of_plan(fa_ledger *l, const fa_plan *p, fa_groups **out, fa_err *e)
-{
-    fa_buf sql;
-    size_t units;
-    fa_rc rc;
-
-    *out = NULL;
-    fa_buf_init(&sql, 64 << 20);
-    fa_buf_z(&sql, "SELECT line_id");
-    units = fa_put_texts(&sql, p);
-    fa_buf_z(&sql, " FROM line");
-    fa_put_where(&sql, p);
-    rc = sql.failed ? fa_oom(e)
-                    : get_groups(l, 'P', fa_buf_view(&sql), p->ndim, units, p->deadline_mono_ms,
-                                 read_lines, NULL, out, e);
-    fa_buf_release(&sql);
-    return rc;
-}
-
-fa_rc fa_groups_live(fa_ledger *l, fa_groups **out, fa_err *e)
-{
-    return get_groups(l, 'L', FA_STR("SELECT line_id FROM daily"), 0, 0, 0, read_live, NULL, out,
-                      e);
-}
-
-static int by_text(const void *x, const void *y)
-{
-    return fa_str_cmp(*(const fa_str *)x, *(const fa_str *)y);
-}
-
-/* The texts that have facts, sorted once. */
-static fa_rc sort_values(fa_ledger *l, fa_groups *g, fa_err *e)
-{
-    fa_groups *live = NULL;
-    fa_rc rc = fa_groups_live(l, &live, e);
-    bool *has = NULL;
-
-    if (rc)
-        goto done;
-    has = calloc(g->n + 1, sizeof *has);
-    g->sorted = calloc(g->n + 1, sizeof *g->sorted);
-    if (!has || !g->sorted) {
-        rc = fa_oom(e);
-        goto done;
-    }
-    for (uint32_t i = 0; i < g->nline && i < live->nline; i++)
-        if (g->line[i] != FA_NO_GROUP && live->line[i] != FA_NO_GROUP)
-            has[g->line[i]] = true;
-    for (uint32_t i = 0; i < g->n; i++) {
-        fa_str text = fa_groups_text(g, i, 0);
-
-        if (has[i] && text.n)
-            g->sorted[g->nsorted++] = text;
-    }
-    if (g->nsorted)
-        qsort(g->sorted, g->nsorted, sizeof *g->sorted, by_text);
-done:
-    free(has);
-    fa_groups_put(live);
-    return rc;
-}
-
-fa_rc fa_groups_values(fa_ledger *l, const fa_key *k, const fa_filter *scope,
-                       int64_t deadline_mono_ms, fa_groups **out, fa_err *e)
-{
-    fa_plan p = {.dim = {k}, .ndim = 1, .scope = scope};
-    fa_buf sql;
-    fa_rc rc;
-
-    *out = NULL;
-    fa_buf_init(&sql, 64 << 20);
-    fa_buf_z(&sql, "SELECT line_id");
-    (void)fa_put_texts(&sql, &p);
-    fa_buf_z(&sql, " FROM line");
-    fa_put_where(&sql, &p);
-    rc = sql.failed ? fa_oom(e)
-                    : get_groups(l, 'V', fa_buf_view(&sql), 1, 0, deadline_mono_ms, read_lines,
-                                 sort_values, out, e);
-    fa_buf_release(&sql);
-    return rc;
+    fa_keep_free();
+    fa_fold_free();
 }

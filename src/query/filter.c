@@ -420,7 +420,7 @@ static bool is_column(fa_str expr)
     return (c && c->kind == FA_C_DIM) || fa_str_eqz(expr, "CostCenter");
 }
 
-void fa_put_value(fa_buf *b, const fa_key *k)
+static void put_value(fa_buf *b, const fa_key *k)
 {
     if (is_column(k->expr))
         fa_buf_str(b, k->expr);
@@ -435,7 +435,7 @@ static void put_in(fa_buf *b, const fa_filter *f)
         return;
     }
     fa_buf_z(b, "coalesce(");
-    fa_put_value(b, f->key);
+    put_value(b, f->key);
     fa_buf_z(b, " IN (");
     for (size_t i = 0; i < f->nvalue; i++) {
         fa_buf_z(b, i ? ", " : "");
@@ -449,7 +449,7 @@ static void put_contains(fa_buf *b, const fa_filter *f)
     fa_buf_z(b, "coalesce(false");
     for (size_t i = 0; i < f->nvalue; i++) {
         fa_buf_z(b, " OR contains(lower(");
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, "), lower(");
         fa_buf_sql_text(b, f->value[i]);
         fa_buf_z(b, "))");
@@ -476,12 +476,12 @@ static void put_leaf(fa_buf *b, const fa_filter *f)
         break;
     case FA_OP_EXISTS:
     case FA_OP_NOT_EXISTS:
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, f->op == FA_OP_EXISTS ? " IS NOT NULL" : " IS NULL");
         break;
     default:
         fa_buf_z(b, "coalesce(try_cast(");
-        fa_put_value(b, f->key);
+        put_value(b, f->key);
         fa_buf_z(b, f->op == FA_OP_GREATER ? " AS DECIMAL(38,18)) > " : " AS DECIMAL(38,18)) < ");
         fa_buf_sql_text(b, f->value[0]);
         fa_buf_z(b, "::DECIMAL(38,18), false)");

@@ -1,9 +1,8 @@
 /*
- * groups.c - texts and tuples of texts become dense numbers.
+ * groups.c - tuples of texts become dense numbers.
  *
- * The one idea: a question's group-by gives each line a tuple of texts; the distinct tuples get
- * numbers 0, 1, 2, ... and the scan only ever sees those. Hashes are keyed per array, so that a
- * bill's texts cannot be chosen to collide.
+ * The one idea: a question's group-by gives each line a tuple of codes; the distinct tuples get numbers 0, 1, 2, ...
+ * and the scan only ever sees those. Hashes are keyed per array, so that a bill's texts cannot be chosen to collide.
  */
 #include "query/inner.h"
 
@@ -17,7 +16,7 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-static uint32_t hash_bytes(const void *p, size_t n, uint64_t seed)
+uint32_t fa_text_hash(const void *p, size_t n, uint64_t seed)
 {
     const unsigned char *s = p;
     uint64_t h = seed ^ mix(n + 0x9e3779b97f4a7c15u, seed | 1), w;
@@ -68,43 +67,23 @@ static bool rehash(uint32_t **slot, size_t *nslot, const uint32_t *hash, uint32_
     return true;
 }
 
-static bool dict_add(fa_dict *d, fa_arena *mem, uint64_t seed, fa_str s, uint32_t *code)
+static void free_groups(fa_kept *k)
 {
-    uint32_t h;
-    size_t at;
+    fa_groups *g = (fa_groups *)k;
 
-    if (d->n && fa_str_eq(d->text[d->last], s)) {
-        *code = d->last;
-        return true;
-    }
-    if (d->n == d->cap) {
-        uint32_t cap = d->cap ? d->cap * 2 : 64;
-
-        if (cap < d->cap || !grow((void **)&d->text, cap, sizeof *d->text) ||
-            !grow((void **)&d->hash, cap, sizeof *d->hash) ||
-            !rehash(&d->slot, &d->nslot, d->hash, d->n, cap))
-            return false;
-        d->cap = cap;
-    }
-    h = hash_bytes(s.p, s.n, seed);
-    for (at = h & (d->nslot - 1); d->slot[at]; at = (at + 1) & (d->nslot - 1)) {
-        uint32_t i = d->slot[at] - 1;
-
-        if (d->hash[i] == h && fa_str_eq(d->text[i], s)) {
-            *code = d->last = i;
-            return true;
-        }
-    }
-    d->text[d->n] = fa_arena_dup(mem, s);
-    if (!d->text[d->n].p)
-        return false;
-    d->hash[d->n] = h;
-    d->slot[at] = d->n + 1;
-    *code = d->last = d->n++;
-    return true;
+    for (size_t i = 0; i < FA_COUNT(g->col); i++)
+        fa_codes_put(g->col[i]);
+    for (size_t i = 0; i < g->narray; i++)
+        free(g->array[i]);
+    free(g->array);
+    free(g->slice);
+    free(g->tuple);
+    free(g->hash);
+    free(g->slot);
+    free(g->core);
+    free(g->core_group);
+    free(g);
 }
-
-/* ---- groups ---- */
 
 fa_groups *fa_groups_new(size_t ndim, size_t nunit)
 {
@@ -112,8 +91,8 @@ fa_groups *fa_groups_new(size_t ndim, size_t nunit)
 
     if (!g)
         return NULL;
-    atomic_init(&g->refs, 1);
-    fa_arena_init(&g->mem, 0);
+    atomic_init(&g->kept.refs, 1);
+    g->kept.free = free_groups;
     fa_random(&g->seed, sizeof g->seed);
     g->ndim = ndim;
     g->nunit = nunit;
@@ -121,31 +100,10 @@ fa_groups *fa_groups_new(size_t ndim, size_t nunit)
     return g;
 }
 
-void fa_groups_put(fa_groups *g)
-{
-    if (!g || atomic_fetch_sub(&g->refs, 1) != 1)
-        return;
-    for (size_t i = 0; i < FA_COUNT(g->dict); i++) {
-        free(g->dict[i].text);
-        free(g->dict[i].hash);
-        free(g->dict[i].slot);
-    }
-    free(g->tuple);
-    free(g->hash);
-    free(g->slot);
-    free(g->core);
-    free(g->core_group);
-    free(g->line);
-    free(g->sorted);
-    fa_arena_release(&g->mem);
-    free(g);
-}
-
-/* Finds or adds the tuple t. */
-static bool tuple_add(fa_groups *g, const uint32_t *t, uint32_t *group)
+bool fa_groups_add(fa_groups *g, const uint32_t *t, uint32_t *group)
 {
     size_t bytes = g->ntext * sizeof *t, at;
-    uint32_t h = hash_bytes(t, bytes, g->seed);
+    uint32_t h = fa_text_hash(t, bytes, g->seed);
 
     if (g->n == g->cap) {
         uint32_t cap = g->cap ? g->cap * 2 : 64;
@@ -171,23 +129,16 @@ static bool tuple_add(fa_groups *g, const uint32_t *t, uint32_t *group)
     return true;
 }
 
-bool fa_groups_add(fa_groups *g, const fa_str *text, uint32_t *group)
-{
-    uint32_t t[FA_MAX_TEXTS];
-
-    for (size_t i = 0; i < g->ntext; i++)
-        if (!dict_add(&g->dict[i], &g->mem, g->seed, text[i], &t[i]))
-            return false;
-    return tuple_add(g, t, group);
-}
-
 /* Groups that differ by their currency alone share a core. */
 static bool fill_cores(fa_groups *g)
 {
+    size_t last = g->ntext - 1;
     fa_groups *cores;
-    bool ok = true;
+    bool ok = true, same = true;
 
-    if (g->dict[g->ntext - 1].n <= 1) {
+    for (uint32_t i = 1; i < g->n && same; i++)
+        same = g->tuple[(size_t)i * g->ntext + last] == g->tuple[last];
+    if (same) {
         for (uint32_t i = 0; i < g->n; i++)
             g->core[i] = g->core_group[i] = i;
         g->ncore = g->n;
@@ -198,8 +149,8 @@ static bool fill_cores(fa_groups *g)
         uint32_t t[FA_MAX_TEXTS], core;
 
         memcpy(t, g->tuple + (size_t)i * g->ntext, g->ntext * sizeof *t);
-        t[g->ntext - 1] = 0;
-        ok = tuple_add(cores, t, &core);
+        t[last] = 0;
+        ok = fa_groups_add(cores, t, &core);
         if (ok) {
             if (core + 1 == cores->n && core == g->ncore) {
                 g->core_group[core] = i;
@@ -221,10 +172,9 @@ bool fa_groups_seal(fa_groups *g)
     g->core_group = calloc(room, sizeof *g->core_group);
     if (!g->core || !g->core_group || !fill_cores(g))
         return false;
-    g->bytes = sizeof *g + g->mem.used + (size_t)g->nline * sizeof *g->line +
-               (size_t)g->cap * (g->ntext + 1) * sizeof *g->tuple + g->nslot * sizeof *g->slot +
-               room * 2 * sizeof *g->core + g->nsorted * sizeof *g->sorted;
-    for (size_t i = 0; i < g->ntext; i++)
-        g->bytes += g->dict[i].cap * (sizeof(fa_str) + 4) + g->dict[i].nslot * 4;
+    g->kept.bytes = sizeof *g + g->narray * g->nline * sizeof **g->array +
+                    (size_t)g->cap * (g->ntext + 1) * sizeof *g->tuple +
+                    g->nslot * sizeof *g->slot + room * 2 * sizeof *g->core +
+                    g->nslice * sizeof *g->slice;
     return true;
 }

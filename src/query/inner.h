@@ -1,69 +1,201 @@
-/* inner.h - private to query/: SQL text of filters, group arrays and their cache, exact sums. */
+/* inner.h - private to query/: columns of lines, selections, group arrays, what is kept of them, exact sums. */
 #ifndef FA_QUERY_INNER_H
 #define FA_QUERY_INNER_H
 
 #include "query/query.h"
 
+#include "allocate/allocate.h"
+
+#include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 
-/* ---- filter.c: SQL over `line` ---- */
-void fa_put_value(fa_buf *b, const fa_key *k);        /* the key's value, NULL when missing or empty */
+/* ---- filter.c: SQL over `line`; the reference that select.c is tested against ---- */
 void fa_put_filter(fa_buf *b, const fa_filter *f);    /* a condition that is never NULL; NULL f: true */
 
-/* ---- groups.c: texts to dense numbers ---- */
+/* ---- keep.c: what may serve again, under one budget ---- */
 
-/* Distinct texts in the order they came; each has the number of its place. */
-typedef struct fa_dict {
-    fa_str *text;
-    uint32_t *hash, *slot;
-    uint32_t n, cap, last;
+typedef struct fa_digest {
+    uint64_t w[4];
+} fa_digest;
+typedef crypto_generichash_state fa_hash;
+void fa_hash_begin(fa_hash *h, const char *kind);
+void fa_hash_put(fa_hash *h, const void *p, size_t n);
+void fa_hash_u64(fa_hash *h, uint64_t v);
+void fa_hash_str(fa_hash *h, fa_str s); /* with its length */
+fa_digest fa_hash_end(fa_hash *h);
+
+/* First member of everything that is kept: immutable but for what a lock of its own guards, freed with the last
+ * reference. */
+typedef struct fa_kept {
+    atomic_uint refs;
+    size_t bytes;                  /* under keep.c's lock once it is in */
+    bool is_in;                    /* the same */
+    void (*free)(struct fa_kept *);
+} fa_kept;
+fa_kept *fa_kept_ref(fa_kept *k);
+void fa_kept_put(fa_kept *k);                       /* NULL is fine */
+fa_kept *fa_keep_get(const fa_digest *key);         /* a reference; NULL: not there */
+void fa_keep_add(const fa_digest *key, fa_kept *k); /* takes a reference of its own; replaces; may keep nothing */
+void fa_keep_grew(fa_kept *k, size_t bytes);        /* it has become larger */
+void fa_keep_free(void);
+
+/* ---- fold.c ---- */
+FA_MUST_CHECK fa_rc fa_fold_ready(fa_ledger *l, fa_err *e);
+size_t fa_fold(fa_str s, char *to); /* to[] holds twice as many bytes; after fa_fold_ready */
+void fa_fold_free(void);
+const char *fa_search(const char *p, size_t n, fa_str needle); /* NULL: not there */
+
+/* ---- codes.c: a key's values on all lines ---- */
+
+/* One state of the ledger, and a day: virtual tags may say different things on different days. */
+typedef struct fa_lens {
+    fa_ledger *l;
+    uint64_t generation;
+    uint32_t nline;
+    int32_t day;
+    int64_t deadline_mono_ms;
+} fa_lens;
+FA_MUST_CHECK fa_rc fa_lens_open(fa_ledger *l, int64_t deadline_mono_ms, fa_lens *out, fa_err *e);
+bool fa_lens_late(const fa_lens *v);
+FA_MUST_CHECK fa_rc fa_lens_check(const fa_lens *v, fa_err *e); /* FA_ETIMEOUT */
+void fa_lens_hash(fa_hash *h, const fa_lens *v, bool with_generation);
+
+typedef struct fa_codes {
+    fa_kept kept;
+    uint32_t nline, n;  /* lines; texts, of which [0] is "no value" */
+    uint32_t *code;     /* [nline] */
+    char *heap;         /* text i is heap[at[i]] .. heap[at[i + 1] - 2], then a NUL */
+    size_t *at, heap_cap;
+    uint32_t *hash, *slot, cap, last; /* the dictionary */
     size_t nslot;
-} fa_dict;
+    uint64_t seed;
+    uint64_t generation, print; /* columns of `line`: when, and of which lines */
+    /* made when first needed, under the lock, then immutable */
+    pthread_mutex_t lock;
+    char *folded;       /* the texts in lower case, laid out alike */
+    size_t *fold_at;
+    uint32_t *post, *post_at; /* the lines of text i are post[post_at[i]] .. post[post_at[i + 1] - 1] */
+    fa_i128 *number;    /* e18 */
+    uint64_t *is_number;
+    bool has_numbers;
+} fa_codes;
+fa_codes *fa_codes_new(uint32_t nline); /* one reference, no line has a value; NULL: out of memory */
+FA_MUST_CHECK bool fa_codes_add(fa_codes *c, fa_str s, uint32_t *code); /* while it is being made */
+void fa_codes_seal(fa_codes *c);
+uint32_t fa_codes_find(const fa_codes *c, fa_str s); /* UINT32_MAX: no line has it */
+FA_MUST_CHECK fa_rc fa_codes_fold(fa_ledger *l, fa_codes *c, fa_err *e);
+FA_MUST_CHECK fa_rc fa_codes_postings(fa_codes *c, fa_err *e);
+FA_MUST_CHECK fa_rc fa_codes_numbers(const fa_lens *v, fa_codes *c, fa_err *e);
+static inline fa_str fa_codes_text(const fa_codes *c, uint32_t code)
+{
+    return (fa_str){c->heap + c->at[code], c->at[code + 1] - c->at[code] - 1};
+}
+static inline void fa_codes_put(fa_codes *c)
+{
+    if (c)
+        fa_kept_put(&c->kept);
+}
+/* Columns of `line`, read together where they are missing. A reference each. */
+FA_MUST_CHECK fa_rc fa_codes_get(const fa_lens *v, const fa_key *const *k, size_t n, fa_codes **out, fa_err *e);
+/* The column of any key, on the lens's day. */
+FA_MUST_CHECK fa_rc fa_codes_of(const fa_lens *v, const fa_key *k, fa_codes **out, fa_err *e);
+/* First days on which the key may say something else than the day before, ascending. */
+const int32_t *fa_key_cuts(const fa_key *k, size_t *n);
+/* What the key says on the lens's day: equal on equal lines when equal. */
+void fa_key_hash(fa_hash *h, const fa_lens *v, const fa_key *k);
+
+/* ---- select.c: lines that a filter lets through ---- */
+typedef struct fa_sel {
+    fa_kept kept;
+    uint32_t nline, count;
+    uint64_t *bits; /* [nline / 64 + 1]; NULL: few lines, as a list */
+    uint32_t *line; /* [count] */
+} fa_sel;
+FA_MUST_CHECK fa_rc fa_select(const fa_lens *v, const fa_filter *f, fa_sel **out, fa_err *e); /* NULL f: all */
+void fa_filter_hash(fa_hash *h, const fa_lens *v, const fa_filter *f);
+fa_sel *fa_sel_of(uint64_t *bits, uint32_t nline); /* takes the bits; NULL: out of memory, they are freed */
+void fa_sel_or(const fa_sel *s, uint64_t *bits);
+void fa_sel_and(const fa_sel *s, uint64_t *bits, uint64_t *scratch);
+void fa_sel_fill(const fa_sel *s, uint32_t *line, uint32_t value); /* line[i] = value where selected */
+static inline void fa_sel_put(fa_sel *s)
+{
+    if (s)
+        fa_kept_put(&s->kept);
+}
+
+/* ---- groups.c: tuples of texts to dense numbers ---- */
 
 #define FA_MAX_TEXTS (FA_MAX_DIMS + 3)
+/* From `from` on, to the day before the next slice, line[line_id] is the group or FA_NO_GROUP. */
+typedef struct fa_slice {
+    int32_t from;         /* of the first: open */
+    const uint32_t *line; /* one of the groups' arrays */
+} fa_slice;
 /* Groups are distinct tuples (dimensions, units, currency); a core is a group without its currency. */
 typedef struct fa_groups {
-    atomic_uint refs;
-    fa_arena mem;                /* texts */
+    fa_kept kept;
     uint64_t seed;
-    size_t ndim, nunit, ntext;   /* ntext = ndim + nunit + 1 (currency) */
-    fa_dict dict[FA_MAX_TEXTS];
-    uint32_t *tuple;             /* [n * ntext] */
+    size_t ndim, nunit, ntext;    /* ntext = ndim + nunit + 1 (currency) */
+    fa_codes *col[FA_MAX_TEXTS]; /* the texts by code; only the dictionary is used */
+    uint32_t *tuple;              /* [n * ntext] */
     uint32_t *hash, *slot;
     uint32_t n, cap;
     size_t nslot;
-    uint32_t *core, *core_group; /* core[group]; a group of each core */
-    uint32_t ncore;
-    uint32_t *line, nline;       /* line[line_id]: group or FA_NO_GROUP */
-    uint32_t nlive;              /* lines with a group */
-    fa_str *sorted;              /* for value lists only: texts of dict[0] that have facts, in byte order */
-    size_t nsorted;
-    size_t bytes;
+    uint32_t *core, *core_group;  /* core[group]; a group of each core */
+    uint32_t ncore, nline;
+    fa_slice *slice;
+    size_t nslice;
+    uint32_t **array;             /* [narray][nline] */
+    size_t narray;
 } fa_groups;
 
+uint32_t fa_text_hash(const void *p, size_t n, uint64_t seed);
 fa_groups *fa_groups_new(size_t ndim, size_t nunit); /* one reference; NULL: out of memory */
-void fa_groups_put(fa_groups *g);                    /* NULL is fine */
-FA_MUST_CHECK bool fa_groups_add(fa_groups *g, const fa_str *text, uint32_t *group);
-FA_MUST_CHECK bool fa_groups_seal(fa_groups *g);     /* fills core, core_group and bytes */
+static inline void fa_groups_put(fa_groups *g)
+{
+    if (g)
+        fa_kept_put(&g->kept);
+}
+FA_MUST_CHECK bool fa_groups_add(fa_groups *g, const uint32_t *tuple, uint32_t *group);
+FA_MUST_CHECK bool fa_groups_seal(fa_groups *g); /* fills core, core_group and bytes */
 static inline fa_str fa_groups_text(const fa_groups *g, uint32_t group, size_t i)
 {
-    return g->dict[i].text[g->tuple[(size_t)group * g->ntext + i]];
+    return fa_codes_text(g->col[i], g->tuple[(size_t)group * g->ntext + i]);
 }
 
 /* ---- compile.c ---- */
-/* The texts of a plan's groups as a select list: dimensions, units, currency. Returns how many units. */
-size_t fa_put_texts(fa_buf *b, const fa_plan *p);
-void fa_put_where(fa_buf *b, const fa_plan *p);
-size_t fa_plan_units(const fa_plan *p);
-/* From the cache or from `line`; give back with fa_groups_put. */
-FA_MUST_CHECK fa_rc fa_groups_of_plan(fa_ledger *l, const fa_plan *p, fa_groups **out, fa_err *e);
-FA_MUST_CHECK fa_rc fa_groups_live(fa_ledger *l, fa_groups **out, fa_err *e); /* line[] is 0 where there are facts */
-FA_MUST_CHECK fa_rc fa_groups_values(fa_ledger *l, const fa_key *k, const fa_filter *scope, int64_t deadline_mono_ms,
-                                     fa_groups **out, fa_err *e);
-/* false: lines came after the group array was made; ask again. */
-FA_MUST_CHECK fa_rc fa_groups_fresh(fa_ledger *l, const fa_groups *g, bool *fresh, fa_err *e);
-void fa_groups_cache_free(void);
+/* The days on which a plan's keys begin to say something else, and what they say. */
+typedef struct fa_days {
+    int32_t *from;
+    fa_digest *what;
+    size_t n, cap;
+} fa_days;
+/* id: of all that the plan asks of lines in [from,to]. v->day is left anywhere. */
+FA_MUST_CHECK fa_rc fa_days_of(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_days *out, fa_digest *id,
+                               fa_err *e);
+void fa_days_free(fa_days *d);
+/* Group arrays good for [from,to]: kept, or made. Give back with fa_groups_put. */
+FA_MUST_CHECK fa_rc fa_groups_of_plan(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
+                                      fa_err *e);
+/* The slice at or after i that has days of [from,to], and which; SIZE_MAX: no more. */
+size_t fa_slice_of(const fa_groups *g, size_t i, int32_t from, int32_t to, int32_t *first, int32_t *last);
 void fa_catalog_cache_free(void);
+
+/* ---- live.c ---- */
+FA_MUST_CHECK fa_rc fa_live(const fa_lens *v, int32_t from, int32_t to, fa_sel **out, fa_err *e); /* lines with facts */
+typedef struct fa_values {
+    fa_kept kept;
+    fa_codes *texts;
+    fa_str *text; /* sorted by bytes */
+    size_t n;
+} fa_values;
+FA_MUST_CHECK fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_values **out, fa_err *e);
+static inline void fa_values_put(fa_values *o)
+{
+    if (o)
+        fa_kept_put(&o->kept);
+}
 
 /* ---- archive.c: sums, least, greatest and counts of bill rows ---- */
 typedef struct fa_stat {
@@ -83,8 +215,9 @@ typedef struct fa_buckets {
 } fa_buckets;
 void fa_stat_add(fa_stat *to, const fa_stat *from);
 fa_i128 fa_stat_e10(const fa_stat *s, fa_agg agg); /* rounded half away from zero */
-FA_MUST_CHECK fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k, fa_groups *g,
-                                    fa_stat_cell **out, size_t *n, fa_err *e);
+/* The cells of bill rows on the buckets' days, by the groups' numbers. */
+FA_MUST_CHECK fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k,
+                                    const fa_groups *g, fa_stat_cell **out, size_t *n, fa_err *e);
 
 /* ---- round.c ---- */
 /* Rounds cells of one measure from 1e-18 to 1e-10 in place: the total once, half away from zero, and the

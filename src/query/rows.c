@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MAX_ROWS 10000
+#define TRIES 5
 
 typedef struct writer {
     fa_jw *w;
@@ -74,44 +75,99 @@ static fa_rc put_rows(void *user, const fa_batch *b, fa_err *e)
     return o->w->b->failed ? fa_oom(e) : FA_OK;
 }
 
-fa_rc fa_query_rows(fa_ledger *l, fa_arena *a, const fa_plan *p, size_t limit, fa_jw *out,
-                    fa_err *e)
+/* A bill row is shown when any slice's array has a group for its line on its day. */
+static fa_rc put_sql(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str bill, size_t limit,
+                     fa_buf *b, fa_err *e)
+{
+    fa_scan *q = fa_arena_array(a, g->nslice + 1, sizeof *q);
+    fa_cell_map *map = fa_arena_array(a, g->nslice + 1, sizeof *map);
+    size_t i = SIZE_MAX, n = 0;
+
+    if (!q || !map)
+        return fa_oom(e);
+    fa_buf_fmt(b,
+               "SELECT COLUMNS(lambda c: NOT starts_with(c, 'fa_') AND c NOT IN ('line_id', 'day', "
+               "'hour'))::VARCHAR FROM %.*s WHERE false",
+               FA_FMT(bill));
+    for (;;) {
+        fa_scan *s = &q[n];
+
+        i = fa_slice_of(g, i + 1, p->range.from, p->range.to, &s->from, &s->to);
+        if (i == SIZE_MAX)
+            break;
+        s->group = g->slice[i].line;
+        s->nline = g->nline;
+        map[n] = (fa_cell_map){FA_CELL_MAGIC, s};
+        fa_buf_fmt(b, " OR fa_cell(%llu::UBIGINT, bill.day, bill.line_id) <> %llu::UBIGINT",
+                   (unsigned long long)(uintptr_t)&map[n++], (unsigned long long)FA_CELL_NONE);
+    }
+    fa_buf_fmt(b, " ORDER BY bill.ChargePeriodStart DESC, bill.line_id LIMIT %zu", limit + 1);
+    return b->failed ? fa_oom(e) : FA_OK;
+}
+
+static fa_rc read_rows(fa_lens *v, fa_arena *a, const fa_plan *p, writer *o, fa_err *e)
 {
     fa_rc rc;
     fa_conn *c = NULL;
+    fa_groups *g = NULL;
     fa_str bill;
     fa_buf sql;
-    writer o = {.w = out, .limit = limit && limit < MAX_ROWS ? limit : MAX_ROWS};
 
     fa_buf_init(&sql, 64 << 20);
-    if ((rc = fa_ledger_archive_sql(l, a, p->range.from, p->range.to, &bill, e)) ||
-        (rc = fa_conn_get(fa_ledger_engine(l), &c, e)))
+    if ((rc = fa_groups_of_plan(v, p, p->range.from, p->range.to, &g, e)) ||
+        (rc = fa_ledger_archive_sql(v->l, a, p->range.from, p->range.to, &bill, e)) ||
+        (rc = put_sql(a, g, p, bill, o->limit, &sql, e)) ||
+        (rc = fa_conn_get(fa_ledger_engine(v->l), &c, e)))
         goto done;
     fa_conn_deadline(c, p->deadline_mono_ms);
-    fa_buf_fmt(&sql,
-               "SELECT COLUMNS(lambda c: NOT starts_with(c, 'fa_') AND c NOT IN ('line_id', 'day', "
-               "'hour'))::VARCHAR"
-               " FROM %.*s WHERE bill.line_id IN (SELECT line_id FROM line",
-               FA_FMT(bill));
-    fa_put_where(&sql, p);
-    fa_buf_fmt(&sql, ") ORDER BY bill.ChargePeriodStart DESC, bill.line_id LIMIT %zu", o.limit + 1);
-    if (sql.failed) {
-        rc = fa_oom(e);
-        goto done;
-    }
-    fa_jw_obj(out);
-    rc = fa_sql_query(c, fa_buf_view(&sql), NULL, 0, put_rows, &o, e);
-    if (!o.started) {
+    fa_jw_obj(o->w);
+    rc = fa_sql_query(c, fa_buf_view(&sql), NULL, 0, put_rows, o, e);
+    if (!o->started) {
         fa_batch none = {0};
 
-        put_columns(&o, &none);
+        put_columns(o, &none);
     }
-    fa_jw_end_arr(out);
-    fa_jw_key(out, "more");
-    fa_jw_bool(out, o.more);
-    fa_jw_end_obj(out);
+    fa_jw_end_arr(o->w);
+    fa_jw_key(o->w, "more");
+    fa_jw_bool(o->w, o->more);
+    fa_jw_end_obj(o->w);
 done:
     fa_conn_put(c);
+    fa_groups_put(g);
     fa_buf_release(&sql);
+    return rc;
+}
+
+fa_rc fa_query_rows(fa_ledger *l, fa_arena *a, const fa_plan *p, size_t limit, fa_jw *out,
+                    fa_err *e)
+{
+    fa_plan plain = *p; /* which rows: what is measured and grouped by changes nothing */
+    fa_err scratch = {0};
+    fa_rc rc = FA_OK;
+    bool fresh = false;
+    fa_buf b;
+
+    e = e ? e : &scratch;
+    plain.ndim = plain.nmeasure = 0;
+    fa_buf_init(&b, 0);
+    for (int i = 0; i < TRIES && !rc && !fresh; i++) {
+        fa_jw w;
+        writer o = {.w = &w, .limit = limit && limit < MAX_ROWS ? limit : MAX_ROWS};
+        fa_lens v;
+
+        fa_buf_clear(&b);
+        fa_jw_init(&w, &b);
+        if ((rc = fa_lens_open(l, p->deadline_mono_ms, &v, e)))
+            break;
+        rc = read_rows(&v, a, &plain, &o, e);
+        fresh = fa_ledger_generation(l) == v.generation;
+        if (rc && !fresh && rc != FA_ECANCELLED && rc != FA_ETIMEOUT && i + 1 < TRIES)
+            rc = FA_OK;
+    }
+    if (!rc && b.failed)
+        rc = fa_oom(e);
+    if (!rc)
+        fa_jw_raw(out, fa_buf_view(&b));
+    fa_buf_release(&b);
     return rc;
 }

@@ -27,6 +27,7 @@ typedef struct work {
     fa_arena tmp; /* everything else */
     const fa_plan *p;
     fa_answer *out;
+    fa_lens v;
     fa_groups *g;
     fa_buckets now, before;
     uint32_t *of_day;
@@ -117,8 +118,8 @@ static fa_rc check_currency(work *w, uint32_t group)
         w->currency = code;
     if (w->currency == code)
         return FA_OK;
-    x = w->g->dict[at].text[w->currency];
-    y = w->g->dict[at].text[code];
+    x = fa_codes_text(w->g->col[at], (uint32_t)w->currency);
+    y = fa_codes_text(w->g->col[at], code);
     if (fa_str_cmp(x, y) > 0) {
         fa_str swap = x;
 
@@ -179,6 +180,7 @@ static fa_rc take_rows(work *w, const fa_stat_cell *cell, size_t n, bool before)
     return FA_OK;
 }
 
+/* One scan: of days within one slice. */
 static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t *group,
                   const uint32_t *bucket, fa_cell **out, size_t *n)
 {
@@ -194,6 +196,48 @@ static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t
     return fa_engine_scan(fa_ledger_engine(w->l), a, &q, out, n, w->e);
 }
 
+/* Adds the cells of one slice to those of the slices before. */
+static fa_rc join_cells(work *w, fa_cell **all, size_t *nall, const fa_cell *cell, size_t n)
+{
+    fa_cell *both = fa_arena_array(&w->tmp, *nall + n + 1, sizeof *both);
+
+    if (!both)
+        return fa_oom(w->e);
+    if (*nall)
+        memcpy(both, *all, *nall * sizeof *both);
+    if (n)
+        memcpy(both + *nall, cell, n * sizeof *both);
+    *all = both;
+    *nall += n;
+    return FA_OK;
+}
+
+/* A scan per slice, each over its own days: together they read every fact once. bucket[day - from]. */
+static fa_rc scan_slices(work *w, int32_t from, int32_t to, const uint32_t *bucket, fa_cell **out,
+                         size_t *n)
+{
+    int32_t first, last;
+    size_t i = fa_slice_of(w->g, 0, from, to, &first, &last);
+
+    *out = NULL;
+    *n = 0;
+    for (; i != SIZE_MAX; i = fa_slice_of(w->g, i + 1, from, to, &first, &last)) {
+        fa_cell *cell;
+        size_t k;
+
+        if (scan(w, &w->tmp, first, last, w->g->slice[i].line,
+                 bucket ? bucket + (first - from) : NULL, &cell, &k))
+            return w->e->rc;
+        if (*n == 0) {
+            *out = cell;
+            *n = k;
+        } else if (join_cells(w, out, n, cell, k)) {
+            return w->e->rc;
+        }
+    }
+    return FA_OK;
+}
+
 /* Sums over the whole range; keeps the cells when they are few. */
 static fa_rc scan_totals(work *w)
 {
@@ -202,7 +246,7 @@ static fa_rc scan_totals(work *w)
     size_t n;
 
     w->has_all = (size_t)w->g->n * k->n <= SCAN_CELLS;
-    if (scan(w, &w->tmp, k->from, k->to, w->g->line, w->has_all ? k->of_day : NULL, &cell, &n) ||
+    if (scan_slices(w, k->from, k->to, w->has_all ? k->of_day : NULL, &cell, &n) ||
         take_scanned(w, cell, n, false))
         return w->e->rc;
     if (w->has_all) {
@@ -211,7 +255,7 @@ static fa_rc scan_totals(work *w)
     }
     if (!w->p->previous)
         return FA_OK;
-    if (scan(w, &w->tmp, w->before.from, w->before.to, w->g->line, NULL, &cell, &n))
+    if (scan_slices(w, w->before.from, w->before.to, NULL, &cell, &n))
         return w->e->rc;
     return take_scanned(w, cell, n, true);
 }
@@ -241,16 +285,9 @@ static fa_rc read_archive(work *w)
     fa_stat_cell *before = NULL;
     size_t nbefore = 0;
 
-    w->g = fa_groups_new(w->p->ndim, fa_plan_units(w->p));
-    if (!w->g)
-        return fa_oom(w->e);
     if (fa_archive_read(w->l, &w->tmp, w->p, &w->now, w->g, &w->kept, &w->nkept, w->e) ||
         (w->p->previous &&
          fa_archive_read(w->l, &w->tmp, w->p, &w->before, w->g, &before, &nbefore, w->e)))
-        return w->e->rc;
-    if (!fa_groups_seal(w->g))
-        return fa_oom(w->e);
-    if (make_cores(w))
         return w->e->rc;
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
@@ -506,30 +543,24 @@ static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_b
     }
 }
 
-/* Many groups: scans again, a few buckets at a time, with lines sorted straight into shown groups.
- */
-static fa_rc scan_cells(work *w)
+/* The days of one slice, a few buckets at a time, with lines sorted straight into shown groups. */
+static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t to)
 {
-    size_t per = SCAN_CELLS / (w->out->ngroup + 1), days = (size_t)(w->now.to - w->now.from) + 1;
-    uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
+    size_t per = SCAN_CELLS / (w->out->ngroup + 1), first = (size_t)(from - w->now.from),
+           end = (size_t)(to - w->now.from) + 1;
     fa_arena part;
     fa_rc rc = FA_OK;
 
-    if (!group)
-        return fa_oom(w->e);
-    for (uint32_t i = 0; i < w->g->nline; i++)
-        group[i] =
-            w->g->line[i] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[w->g->line[i]]].shown;
     per = per ? per : 1;
     fa_arena_init(&part, SCRATCH);
-    for (size_t first = 0; !rc && first < days;) {
+    while (!rc && first < end) {
         uint32_t bucket = w->of_day[first];
         size_t last = first;
         uint32_t *of_day;
         fa_cell *cell;
         size_t n;
 
-        while (last + 1 < days && w->of_day[last + 1] < bucket + per)
+        while (last + 1 < end && w->of_day[last + 1] < bucket + per)
             last++;
         of_day = fa_arena_array(&part, last - first + 1, sizeof *of_day);
         if (!of_day) {
@@ -547,6 +578,26 @@ static fa_rc scan_cells(work *w)
     }
     fa_arena_release(&part);
     return rc;
+}
+
+/* Many groups: scans again. */
+static fa_rc scan_cells(work *w)
+{
+    uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
+    int32_t from, to;
+    size_t i = fa_slice_of(w->g, 0, w->now.from, w->now.to, &from, &to);
+
+    if (!group)
+        return fa_oom(w->e);
+    for (; i != SIZE_MAX; i = fa_slice_of(w->g, i + 1, w->now.from, w->now.to, &from, &to)) {
+        const uint32_t *line = w->g->slice[i].line;
+
+        for (uint32_t k = 0; k < w->g->nline; k++)
+            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[line[k]]].shown;
+        if (scan_pieces(w, group, from, to))
+            return w->e->rc;
+    }
+    return FA_OK;
 }
 
 static fa_rc fill(work *w)
@@ -690,15 +741,17 @@ static fa_rc finish(work *w)
     return FA_OK;
 }
 
+/* Of the money; where there is none, of the lines. */
 static fa_rc name_currency(work *w)
 {
     size_t at = w->g->ntext - 1;
-    const fa_dict *d = &w->g->dict[at];
 
     w->out->currency = (fa_str){"", 0};
-    if (w->currency < 0 && d->n == 0)
+    if (w->currency < 0 && w->g->n == 0)
         return FA_OK;
-    w->out->currency = fa_arena_dup(w->a, d->text[w->currency < 0 ? 0 : w->currency]);
+    w->out->currency =
+        fa_arena_dup(w->a, w->currency < 0 ? fa_groups_text(w->g, 0, at)
+                                           : fa_codes_text(w->g->col[at], (uint32_t)w->currency));
     return w->out->currency.p ? FA_OK : fa_oom(w->e);
 }
 
@@ -714,24 +767,22 @@ static bool needs_rows(const fa_plan *p)
     return false;
 }
 
-static fa_rc run_once(work *w, bool *fresh)
+static fa_rc get_groups(work *w)
 {
-    *fresh = true;
-    *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
-    if (make_buckets(w) || make_previous(w))
-        return w->e->rc;
-    if (w->by_rows) {
-        if (read_archive(w))
-            return w->e->rc;
-    } else {
-        if (fa_groups_of_plan(w->l, w->p, &w->g, w->e) || make_cores(w) || scan_totals(w))
-            return w->e->rc;
+    int32_t from = w->p->range.from, to = w->p->range.to;
+
+    if (w->p->previous) {
+        from = w->before.from < from ? w->before.from : from;
+        to = w->before.to > to ? w->before.to : to;
     }
-    if (choose(w) || fill(w))
-        return w->e->rc;
-    if (!w->by_rows && fa_groups_fresh(w->l, w->g, fresh, w->e))
-        return w->e->rc;
-    if (finish(w))
+    return fa_groups_of_plan(&w->v, w->p, from, to, &w->g, w->e);
+}
+
+static fa_rc run_once(work *w)
+{
+    *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
+    if (make_buckets(w) || make_previous(w) || get_groups(w) || make_cores(w) ||
+        (w->by_rows ? read_archive(w) : scan_totals(w)) || choose(w) || fill(w) || finish(w))
         return w->e->rc;
     return name_currency(w);
 }
@@ -752,16 +803,16 @@ fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, 
     bool fresh = false;
 
     for (int i = 0; !rc && !fresh && i < TRIES; i++) {
-        uint64_t generation = fa_ledger_generation(l);
         work w = {.l = l, .a = a, .p = p, .out = out, .currency = -1, .e = e ? e : &scratch};
 
+        if ((rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, w.e)))
+            break;
         fa_arena_init(&w.tmp, SCRATCH);
         w.by_rows = needs_rows(p);
-        rc = run_once(&w, &fresh);
+        rc = run_once(&w);
         fa_groups_put(w.g);
         fa_arena_release(&w.tmp);
-        if (fa_ledger_generation(l) != generation)
-            fresh = false; /* a load went live meanwhile: ask again */
+        fresh = fa_ledger_generation(l) == w.v.generation; /* else a load went live: ask again */
         if (rc && !fresh && rc != FA_ECANCELLED && rc != FA_ETIMEOUT && i + 1 < TRIES)
             rc = FA_OK;
         else if (rc)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TRIES 5
+
 static unsigned char fold(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
@@ -90,48 +92,48 @@ static int by_cost(const void *x, const void *y)
 /* ---- paging ---- */
 
 /* Without costs: the sorted list is walked from behind `after` until the page is full. */
-static fa_rc list_by_name(fa_arena *a, const fa_groups *g, fa_str search, fa_str after,
+static fa_rc list_by_name(fa_arena *a, const fa_values *g, fa_str search, fa_str after,
                           size_t limit, fa_value **out, size_t *n, fa_err *e)
 {
-    size_t lo = 0, hi = g->nsorted, most;
+    size_t lo = 0, hi = g->n, most;
     fa_value *v;
 
     while (after.n && lo < hi) {
         size_t mid = (lo + hi) / 2;
 
-        if (fa_str_cmp(g->sorted[mid], after) <= 0)
+        if (fa_str_cmp(g->text[mid], after) <= 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    most = g->nsorted - lo;
+    most = g->n - lo;
     if (limit && limit < most)
         most = limit;
     v = fa_arena_array(a, most + 1, sizeof *v);
     if (!v)
         return fa_oom(e);
-    for (size_t i = lo; i < g->nsorted && *n < most; i++)
-        if (has_text(g->sorted[i], search))
-            v[(*n)++].value = g->sorted[i];
+    for (size_t i = lo; i < g->n && *n < most; i++)
+        if (has_text(g->text[i], search))
+            v[(*n)++].value = g->text[i];
     *out = v;
     return FA_OK;
 }
 
-static fa_rc list_by_cost(fa_arena *a, const fa_groups *g, fa_str search, fa_str after,
+static fa_rc list_by_cost(fa_arena *a, const fa_values *g, fa_str search, fa_str after,
                           size_t limit, const priced *costs, fa_value **out, size_t *n, fa_err *e)
 {
-    fa_value *v = fa_arena_array(a, g->nsorted + 1, sizeof *v);
+    fa_value *v = fa_arena_array(a, g->n + 1, sizeof *v);
     size_t count = 0, first = 0;
 
     if (!v)
         return fa_oom(e);
-    for (size_t i = 0; i < g->nsorted; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         size_t at;
 
-        if (!has_text(g->sorted[i], search))
+        if (!has_text(g->text[i], search))
             continue;
-        v[count] = (fa_value){.value = g->sorted[i], .has_cost = true};
-        if (fa_map_get(costs->at, g->sorted[i], &at))
+        v[count] = (fa_value){.value = g->text[i], .has_cost = true};
+        if (fa_map_get(costs->at, g->text[i], &at))
             v[count].cost_e18 = costs->answer.group[at].sum_e18[0]; /* nothing has to add up here */
         count++;
     }
@@ -146,12 +148,34 @@ static fa_rc list_by_cost(fa_arena *a, const fa_groups *g, fa_str search, fa_str
     return FA_OK;
 }
 
+/* The list as of one state of the ledger. */
+static fa_rc get_values(fa_ledger *l, const fa_key *k, const fa_filter *seen,
+                        int64_t deadline_mono_ms, fa_values **out, fa_err *e)
+{
+    fa_rc rc = FA_OK;
+
+    *out = NULL;
+    for (int i = 0; i < TRIES; i++) {
+        fa_lens v;
+
+        fa_values_put(*out);
+        *out = NULL;
+        if ((rc = fa_lens_open(l, deadline_mono_ms, &v, e)))
+            return rc;
+        rc = fa_values_of(&v, k, seen, out, e);
+        if (rc == FA_ECANCELLED || rc == FA_ETIMEOUT || fa_ledger_generation(l) == v.generation)
+            return rc;
+    }
+    return rc;
+}
+
 fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope,
                       fa_str search, fa_str after, size_t limit, const fa_plan *cost_of,
                       fa_value **out, size_t *n, fa_err *e)
 {
     fa_rc rc;
-    fa_groups *g = NULL;
+    fa_values *g = NULL;
+    fa_err scratch = {0};
     priced costs = {0};
     fa_str wanted = search;
     const fa_filter leaf = {
@@ -159,6 +183,7 @@ fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filte
     const fa_filter *seen = scope;
     int64_t deadline = cost_of ? cost_of->deadline_mono_ms : 0;
 
+    e = e ? e : &scratch;
     *out = NULL;
     *n = 0;
     if (!is_ascii(search)) { /* only the engine knows the lower case of every letter */
@@ -168,7 +193,7 @@ fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filte
     }
     if (cost_of && cost_of->nmeasure && (rc = get_costs(l, a, k, scope, cost_of, &costs, e)))
         goto done;
-    if ((rc = fa_groups_values(l, k, seen, deadline, &g, e)))
+    if ((rc = get_values(l, k, seen, deadline, &g, e)))
         goto done;
     rc = costs.ok ? list_by_cost(a, g, search, after, limit, &costs, out, n, e)
                   : list_by_name(a, g, search, after, limit, out, n, e);
@@ -179,6 +204,6 @@ fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filte
     }
 done:
     fa_map_free(costs.at);
-    fa_groups_put(g);
+    fa_values_put(g);
     return rc;
 }

@@ -1,9 +1,8 @@
 /*
  * warm.c - the page's first question, asked before anybody does.
  *
- * After a start or a load the catalogue, the groups and the columns in memory have to be made again; whoever asks
- * first would wait for that. The server asks for itself: the question of an unopened MegaBill, twice, since the
- * engine keeps a measure's columns from its second use on.
+ * After a start or a load the catalogue and the groups have to be made again and the segments read from disk; whoever
+ * asks first would wait for that. The server asks for itself: the question of an unopened MegaBill.
  */
 #include "query/inner.h"
 
@@ -28,7 +27,7 @@ void fa_query_warm(fa_ledger *l)
         failed || fa_account_first(fa_ledger_store(l), &a, &account, &e) ||
         fa_catalog_get(l, &c, &e) ||
         fa_plan_parse(c, &a, question, fa_ms_day(fa_now_ms()), account.default_cost_type, &p, &e);
-    for (int i = 0; i < 2 && !failed; i++) {
+    if (!failed) {
         p.deadline_mono_ms = fa_mono_ms() + WARM_MS;
         failed = fa_query_run(l, &a, &p, &r, &e) != FA_OK;
     }

@@ -2,7 +2,7 @@
  * db.h - private to store/: named statements, and the three ways to run one.
  *
  * A noun's file lists its statements in an X-macro and declares the table with FA_DB_TABLE; store.c
- * prepares every statement of every table once. Arguments are bound by a format: 't' fa_str, 'i'
+ * prepares every statement of every table once. Arguments are bound by a format: 't' fa_str, 'b' fa_str of bytes, 'i'
  * int64_t. A row is read column by column, in order, by the noun's reader; texts go to the arena.
  *
  * Threads: each call takes the handle's recursive mutex for its length.
@@ -16,7 +16,8 @@
 #define FA_DB_NOUNS(X)                                                                             \
     X(account)                                                                                     \
     X(setting)                                                                                     \
-    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)
+    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)         \
+    X(credential) X(connection) X(job) X(tag)
 
 typedef enum {
 #define X(noun) FA_DB_NOUN_##noun,
@@ -58,6 +59,7 @@ typedef struct fa_db_row {
 } fa_db_row;
 fa_str fa_db_text(fa_db_row *r); /* the next column */
 int64_t fa_db_int(fa_db_row *r);
+fa_str fa_db_blob(fa_db_row *r); /* bytes, not text */
 typedef void fa_db_read(fa_db_row *r, void *out);
 
 /* Runs to the end; *changed (may be NULL) gets the number of rows it touched. */

@@ -425,10 +425,12 @@ static fa_rc bind(sqlite3_stmt *st, const char *fmt, va_list ap, fa_err *e)
 
     for (; *fmt && rc == SQLITE_OK; fmt++) {
         i++;
-        if (*fmt == 't') {
+        if (*fmt == 't' || *fmt == 'b') {
             fa_str v = va_arg(ap, fa_str);
 
-            rc = sqlite3_bind_text64(st, i, v.n ? v.p : "", v.n, SQLITE_STATIC, SQLITE_UTF8);
+            rc = *fmt == 't'
+                     ? sqlite3_bind_text64(st, i, v.n ? v.p : "", v.n, SQLITE_STATIC, SQLITE_UTF8)
+                     : sqlite3_bind_blob64(st, i, v.n ? v.p : "", v.n, SQLITE_STATIC);
         } else {
             rc = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
         }
@@ -553,6 +555,20 @@ fa_rc fa_db_all(fa_store *s, const fa_db_table *t, int id, fa_arena *a, fa_db_re
 fa_str fa_db_text(fa_db_row *r)
 {
     const char *p = (const char *)sqlite3_column_text(r->st, r->col);
+    fa_str v = {p ? p : "", (size_t)sqlite3_column_bytes(r->st, r->col)};
+
+    r->col++;
+    v = fa_arena_dup(r->a, v);
+    if (!v.p) {
+        r->oom = true;
+        return FA_STR("");
+    }
+    return v;
+}
+
+fa_str fa_db_blob(fa_db_row *r)
+{
+    const char *p = sqlite3_column_blob(r->st, r->col);
     fa_str v = {p ? p : "", (size_t)sqlite3_column_bytes(r->st, r->col)};
 
     r->col++;

@@ -153,6 +153,41 @@ FA_MUST_CHECK fa_rc fa_view_get(fa_store *s, fa_arena *a, fa_str account, fa_str
 FA_MUST_CHECK fa_rc fa_view_list(fa_store *s, fa_arena *a, fa_str account, fa_view **out, size_t *n, fa_err *e); /* by name */
 FA_MUST_CHECK fa_rc fa_view_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
 
+/* ---- virtual tags: a tag names its live and its staged version; a version holds a document ---- */
+typedef struct fa_tag_row {
+    fa_str  id, name, folder_id;       /* folder_id empty: none */
+    fa_str  live, staged;              /* ids of versions; empty: none */
+    fa_str  acl, metadata;             /* JSON objects */
+    fa_str  feed_mark, feed_error;
+    fa_str  created_by; int64_t created_ms;
+    fa_str  updated_by; int64_t updated_ms;
+    int64_t deleted_ms;                /* -1: it is there */
+} fa_tag_row;
+FA_MUST_CHECK fa_rc fa_tag_put(fa_store *s, fa_str account, const fa_tag_row *v, fa_err *e); /* name unique, case folded: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_tag_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_tag_row *out, fa_err *e); /* a deleted one, too */
+FA_MUST_CHECK fa_rc fa_tag_list(fa_store *s, fa_arena *a, fa_str account, fa_tag_row **out, size_t *n, fa_err *e); /* by name, without deleted ones */
+FA_MUST_CHECK fa_rc fa_tag_drop(fa_store *s, fa_str account, fa_str id, fa_err *e);      /* for good, with its versions */
+FA_MUST_CHECK fa_rc fa_tag_purge(fa_store *s, fa_str account, int64_t before_ms, fa_err *e); /* those deleted before */
+typedef struct fa_tag_version {
+    fa_str  tag_id, id, change, rows_hash, created_by;
+    int64_t created_ms;
+    fa_str  document;                  /* empty in lists */
+} fa_tag_version;
+FA_MUST_CHECK fa_rc fa_tag_version_add(fa_store *s, fa_str account, const fa_tag_version *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_text(fa_store *s, fa_str account, fa_str tag_id, fa_str id, fa_str document, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_get(fa_store *s, fa_arena *a, fa_str account, fa_str tag_id, fa_str id, fa_tag_version *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_version_list(fa_store *s, fa_arena *a, fa_str account, fa_str tag_id, fa_tag_version **out, size_t *n, fa_err *e); /* newest first */
+/* Keeps the live and the staged one, and of the others the newest: `most` in all, none made before before_ms. */
+FA_MUST_CHECK fa_rc fa_tag_version_trim(fa_store *s, fa_str account, fa_str tag_id, size_t most, int64_t before_ms, fa_err *e);
+typedef struct fa_tag_folder { fa_str id, name; int64_t created_ms; } fa_tag_folder;
+FA_MUST_CHECK fa_rc fa_tag_folder_put(fa_store *s, fa_str account, const fa_tag_folder *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_folder_list(fa_store *s, fa_arena *a, fa_str account, fa_tag_folder **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_folder_drop(fa_store *s, fa_str account, fa_str id, fa_err *e); /* keeps its tags */
+/* Rows of a dictionary by content: 32 hex, how many, packed CSV. What no version names is dropped by trim and purge. */
+typedef struct fa_tag_content { fa_str hash; int64_t n; fa_str body; } fa_tag_content;
+FA_MUST_CHECK fa_rc fa_tag_content_add(fa_store *s, fa_str account, const fa_tag_content *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_tag_content_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, bool with_body, fa_tag_content *out, fa_err *e);
+
 /* ---- asynchronous API queries (V2): kept 24 h as results, 7 days as ids ---- */
 typedef struct fa_cost_query {
     fa_str  id, state; /* queued running completed failed */
@@ -164,5 +199,79 @@ typedef struct fa_cost_query {
 FA_MUST_CHECK fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost_query *v, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result, fa_cost_query *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_purge(fa_store *s, fa_str account, int64_t drop_results_before_ms, int64_t drop_ids_before_ms, fa_err *e);
+
+/* ---- the vault: what vault/ sealed; nothing of it can be read here ---- */
+typedef struct fa_vault_key {
+    fa_str  id, master, wrapped; /* the account's key under the master key named `master` */
+    int64_t created_ms;
+} fa_vault_key;
+FA_MUST_CHECK fa_rc fa_vault_key_add(fa_store *s, fa_str account, const fa_vault_key *k, fa_err *e);
+FA_MUST_CHECK fa_rc fa_vault_key_list(fa_store *s, fa_arena *a, fa_str account, fa_vault_key **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_vault_key_wrap(fa_store *s, fa_str account, const fa_vault_key *k, fa_err *e); /* by id: master, wrapped */
+
+typedef struct fa_credential {
+    fa_str  id, name, kind, owner, fingerprint, sealed;
+    int64_t created_ms, rotated_ms, used_ms, expires_ms; /* -1: never */
+} fa_credential;
+typedef struct fa_credential_use { fa_str credential_id, what, object_id, object_name; } fa_credential_use;
+FA_MUST_CHECK fa_rc fa_credential_add(fa_store *s, fa_str account, const fa_credential *c, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_credential_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_credential *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_credential_list(fa_store *s, fa_arena *a, fa_str account, fa_credential **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_credential_update(fa_store *s, fa_str account, const fa_credential *c, fa_err *e); /* name, sealed, fingerprint, rotated, expires */
+FA_MUST_CHECK fa_rc fa_credential_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_credential_delete(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_err *e); /* FA_ECONFLICT: names who uses it */
+/* Of one credential, or of all when id is empty. */
+FA_MUST_CHECK fa_rc fa_credential_uses(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_credential_use **out, size_t *n, fa_err *e);
+/* The object uses this credential and no other; an empty credential_id: none. */
+FA_MUST_CHECK fa_rc fa_credential_set_use(fa_store *s, fa_str account, const fa_credential_use *u, fa_err *e);
+
+/* ---- connections, and the deliveries taken from them ---- */
+typedef struct fa_connection {
+    fa_str  id, name, source, kind;
+    fa_str  config;        /* JSON object of texts */
+    fa_str  credential_id; /* empty: none */
+    fa_str  schedule;      /* cron; empty: only when asked */
+    bool    paused;
+    fa_str  state, error;  /* pending connected error inactive */
+    int64_t failures;      /* in a row */
+    fa_str  created_by;
+    int64_t created_ms, updated_ms, last_run_ms, last_ok_ms, next_run_ms; /* -1: never */
+} fa_connection;
+FA_MUST_CHECK fa_rc fa_connection_add(fa_store *s, fa_str account, const fa_connection *c, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_connection_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_connection *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_connection_list(fa_store *s, fa_arena *a, fa_str account, fa_connection **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_connection_due(fa_store *s, fa_arena *a, fa_str account, int64_t now_ms, fa_connection **out, size_t *n, fa_err *e);
+/* What a person changes: name, source, config, credential, schedule, paused, state, next run. */
+FA_MUST_CHECK fa_rc fa_connection_edit(fa_store *s, fa_str account, const fa_connection *c, fa_err *e);
+/* What a run changes: state, error, failures, last and next run. */
+FA_MUST_CHECK fa_rc fa_connection_ran(fa_store *s, fa_str account, const fa_connection *c, fa_err *e);
+FA_MUST_CHECK fa_rc fa_connection_plan(fa_store *s, fa_str account, fa_str id, int64_t next_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_connection_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
+typedef struct fa_delivery {
+    fa_str  scope, version, seq;
+    int64_t files, bytes, load_id, loaded_ms;
+} fa_delivery;
+FA_MUST_CHECK fa_rc fa_delivery_took(fa_store *s, fa_str account, fa_str connection_id, const fa_delivery *d, fa_err *e);
+FA_MUST_CHECK fa_rc fa_delivery_list(fa_store *s, fa_arena *a, fa_str account, fa_str connection_id, fa_delivery **out, size_t *n, fa_err *e); /* newest first */
+
+/* ---- jobs: every run, kept for its history ---- */
+typedef struct fa_job {
+    fa_str  id, kind;      /* load reload fetch */
+    fa_str  connection_id, source, file, path;
+    int64_t load_id;
+    fa_str  state;         /* queued running done failed cancelled */
+    fa_str  by;
+    int64_t attempts;
+    fa_str  lease_by;      /* the process that runs it */
+    int64_t heartbeat_ms, rows, bytes, bytes_total, created_ms, started_ms, ended_ms; /* -1: not yet */
+    fa_str  message;
+} fa_job;
+FA_MUST_CHECK fa_rc fa_job_add(fa_store *s, fa_str account, const fa_job *j, fa_err *e);
+FA_MUST_CHECK fa_rc fa_job_take(fa_store *s, fa_str account, fa_str id, fa_str by, int64_t now_ms, fa_err *e); /* FA_ECONFLICT: has ended */
+FA_MUST_CHECK fa_rc fa_job_beat(fa_store *s, fa_str account, const fa_job *j, fa_err *e);
+FA_MUST_CHECK fa_rc fa_job_end(fa_store *s, fa_str account, const fa_job *j, fa_err *e); /* once; later ends change nothing */
+FA_MUST_CHECK fa_rc fa_job_open(fa_store *s, fa_arena *a, fa_str account, fa_job **out, size_t *n, fa_err *e); /* queued and running, oldest first */
+FA_MUST_CHECK fa_rc fa_job_of_connection(fa_store *s, fa_arena *a, fa_str account, fa_str connection_id, size_t limit, fa_job **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_job_purge(fa_store *s, fa_str account, int64_t before_ms, fa_err *e);
 
 #endif
