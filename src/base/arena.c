@@ -28,6 +28,28 @@ void fa_arena_init(fa_arena *a, size_t limit)
     *a = (fa_arena){.limit = limit};
 }
 
+void fa_arena_count(fa_arena *a)
+{
+    a->counts = true;
+}
+
+/* The memory of a block; small ones, of which each question has a few, are not worth counting. */
+static struct fa_block *take_block(fa_arena *a, size_t size)
+{
+    bool counts = a->counts && size > BLOCK_MAX / 4;
+    struct fa_block *b;
+
+    if (counts && !fa_memory_take(FA_MEM_QUESTIONS, size))
+        return NULL;
+    if (!(b = calloc(1, size))) {
+        if (counts)
+            fa_memory_give(FA_MEM_QUESTIONS, size);
+    } else if (counts) {
+        a->counted += size;
+    }
+    return b;
+}
+
 static struct fa_block *block_new(fa_arena *a, size_t need)
 {
     size_t size = a->head ? a->head->size * 2 : BLOCK_FIRST;
@@ -37,7 +59,7 @@ static struct fa_block *block_new(fa_arena *a, size_t need)
         size = BLOCK_MAX;
     if (size < need)
         size = need;
-    if (!(b = calloc(1, HEADER + size)))
+    if (!(b = take_block(a, HEADER + size)))
         return NULL;
     b->size = size;
     if (a->head && need > BLOCK_MAX / 2) { /* a big single: keep the roomy block in front */
@@ -117,8 +139,9 @@ void fa_arena_release(fa_arena *a)
         next = b->next;
         free(b);
     }
+    fa_memory_give(FA_MEM_QUESTIONS, a->counted);
     a->head = NULL;
-    a->used = 0;
+    a->used = a->counted = 0;
 }
 
 void fa_arena_clear(fa_arena *a)

@@ -45,9 +45,12 @@ bool   fa_utf8_valid(fa_str s);                /* strict: no surrogates, no over
 typedef struct fa_arena {
     struct fa_block *head;
     size_t           used, limit; /* bytes; limit 0 means 1 GiB */
+    size_t           counted;     /* of its blocks, taken from FA_MEM_QUESTIONS */
+    bool             counts;
 } fa_arena;
 
 void  fa_arena_init(fa_arena *a, size_t limit);      /* allocates nothing */
+void  fa_arena_count(fa_arena *a);                   /* from now on its blocks come out of FA_MEM_QUESTIONS */
 void *fa_arena_alloc(fa_arena *a, size_t size);      /* zeroed, 16-byte aligned; NULL at the limit */
 void *fa_arena_array(fa_arena *a, size_t n, size_t size); /* overflow checked fa_arena_alloc */
 char *fa_arena_dupz(fa_arena *a, fa_str s);          /* zero-terminated copy; NULL at the limit */
@@ -56,6 +59,23 @@ FA_PRINTF(2, 3)
 char *fa_arena_printf(fa_arena *a, const char *fmt, ...); /* NULL at the limit */
 void  fa_arena_clear(fa_arena *a);
 void  fa_arena_release(fa_arena *a);                 /* safe on a zeroed arena */
+
+/* ---- memory: --memory shared out among those who hold much of it; any thread ---- */
+
+typedef enum {
+    FA_MEM_ENGINE,    /* DuckDB, which keeps to it by itself */
+    FA_MEM_SCANS,     /* sums of the kernel */
+    FA_MEM_KEPT,      /* what is kept from one question for the next */
+    FA_MEM_QUESTIONS, /* answers while they are made: counted arenas */
+    FA_MEM__COUNT
+} fa_mem;
+
+void   fa_memory_set(size_t bytes);      /* --memory; 0: 2 GiB */
+void   fa_memory_serve(bool on);         /* a server: many questions beside the engine */
+size_t fa_memory_share(fa_mem who);      /* bytes */
+bool   fa_memory_take(fa_mem who, size_t bytes); /* false: over the share; nothing is taken */
+void   fa_memory_give(fa_mem who, size_t bytes);
+size_t fa_memory_used(fa_mem who);
 
 /* ---- errors: a code for the program, words for the person ---- */
 
@@ -101,7 +121,8 @@ FA_PRINTF(2, 3)
 fa_rc fa_hint(fa_err *e, const char *fmt, ...); /* adds a hint; returns e->rc */
 fa_rc fa_at(fa_err *e, const char *field);      /* sets the field path; returns e->rc */
 fa_rc fa_in(fa_err *e, const char *where);      /* adds to the trail; returns e->rc */
-fa_rc fa_oom(fa_err *e);                        /* FA_EENV "out of memory" */
+fa_rc fa_oom(fa_err *e);                        /* FA_EENV "out of memory", with the share that was refused to this thread */
+fa_rc fa_memory_why(fa_err *e);                 /* that share as an error, once; FA_OK: none was refused */
 #ifdef __clang_analyzer__ /* it reads one file at a time and cannot see that these never give FA_OK */
 #define fa_fail(e, rc, ...) ((void)fa_fail(e, rc, __VA_ARGS__), (rc))
 #define fa_oom(e)           ((void)fa_oom(e), FA_EENV)

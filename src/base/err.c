@@ -105,5 +105,7 @@ fa_rc fa_in(fa_err *e, const char *where)
 
 fa_rc(fa_oom)(fa_err *e)
 {
-    return fa_fail(e, FA_EENV, "out of memory");
+    fa_rc rc = fa_memory_why(e);
+
+    return rc ? rc : fa_fail(e, FA_EENV, "out of memory");
 }

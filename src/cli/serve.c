@@ -82,7 +82,9 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         goto done;
     }
     o.net = net;
-    if (fa_door_open(l, &door, &e) || fa_api_open(l, &o, &s, &e)) {
+    fa_memory_serve(true);
+    if (fa_engine_memory(fa_ledger_engine(l), fa_memory_share(FA_MEM_ENGINE), &e) ||
+        fa_door_open(l, &door, &e) || fa_api_open(l, &o, &s, &e)) {
         code = fa_cmd_fail(io, &e);
         goto done;
     }

@@ -25,7 +25,6 @@ struct fa_engine {
     unsigned npool, threads;
     /* segments.c */
     char *segments; /* the folder; NULL: none */
-    size_t scan_bytes, scan_used; /* of kernel.c's sums; used: under lock */
     pthread_cond_t scan_done;
     struct fa_seg_set *set;       /* under lock; NULL: to be looked up */
     uint64_t set_epoch;           /* grows with fa_engine_changed and each segment made */
@@ -48,6 +47,20 @@ typedef fa_rc fa_scan_rest(fa_engine *g, fa_arena *a, const fa_scan *q, const fa
                            fa_cell **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_kernel_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_scan_rest *rest,
                                    fa_cell **out, size_t *n, bool *done, fa_err *e);
+
+/* DuckDB hands work from thread to thread with atomics that ThreadSanitizer cannot see, so that each of
+ * our functions it calls would seem to race with the thread that asked. What happens before what is
+ * said by hand; other builds have none of it. */
+#if defined(__SANITIZE_THREAD__)
+extern char fa_duck_fence;
+void __tsan_acquire(void *at);
+void __tsan_release(void *at);
+#define FA_DUCK_TAKES() __tsan_acquire(&fa_duck_fence)
+#define FA_DUCK_GIVES() __tsan_release(&fa_duck_fence)
+#else
+#define FA_DUCK_TAKES() ((void)0)
+#define FA_DUCK_GIVES() ((void)0)
+#endif
 
 /* Registers fa_dec, fa_time, fa_tally, fa_line and fa_cell. */
 FA_MUST_CHECK fa_rc fa_duck_functions(duckdb_connection con, fa_err *e);

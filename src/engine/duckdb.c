@@ -34,7 +34,7 @@ static fa_rc map_error(fa_conn *c, duckdb_error_type type, const char *text, fa_
         text = "the engine gave no reason";
     switch (type) {
     case DUCKDB_ERROR_INTERRUPT:
-        if (c && c->timed_out)
+        if (c && __atomic_load_n(&c->timed_out, __ATOMIC_RELAXED))
             return fa_fail(e, FA_ETIMEOUT, "the query took longer than its time limit");
         return fa_fail(e, FA_ECANCELLED, "cancelled");
     case DUCKDB_ERROR_OUT_OF_MEMORY:
@@ -70,7 +70,7 @@ static void *watch(void *arg)
             if (!c->running || c->deadline_mono_ms == 0)
                 continue;
             if (c->deadline_mono_ms <= now) {
-                c->timed_out = true;
+                __atomic_store_n(&c->timed_out, true, __ATOMIC_RELAXED);
                 duckdb_interrupt(c->con);
                 next = now + 20; /* again, in case the statement was just starting */
             } else if (c->deadline_mono_ms < next) {
@@ -97,7 +97,7 @@ static void set_running(fa_conn *c, bool running)
     pthread_mutex_lock(&g->lock);
     c->running = running;
     if (running) {
-        c->timed_out = false;
+        __atomic_store_n(&c->timed_out, false, __ATOMIC_RELAXED);
         if (c->deadline_mono_ms)
             pthread_cond_signal(&g->wake);
     }
@@ -118,7 +118,7 @@ static fa_rc make_config(const fa_engine_options *o, duckdb_config cfg, fa_err *
 {
     char text[64];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t memory = o->memory_bytes ? o->memory_bytes : (size_t)2 << 30;
+    size_t memory = o->memory_bytes ? o->memory_bytes : fa_memory_share(FA_MEM_ENGINE);
     static const char *const fixed[][2] = {
         {"autoinstall_known_extensions", "false"},
         {"autoload_known_extensions", "false"},
@@ -179,8 +179,6 @@ fa_rc fa_engine_open(const fa_engine_options *o, fa_engine **out, fa_err *e)
     pthread_mutex_init(&g->set_opening, NULL);
     pthread_mutex_init(&g->making, NULL);
     g->threads = o->threads ? o->threads : (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    g->scan_bytes =
-        o->scan_bytes ? o->scan_bytes : (o->memory_bytes ? o->memory_bytes : (size_t)2 << 30) / 8;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&g->wake, &attr);
@@ -257,6 +255,19 @@ void fa_engine_close(fa_engine *g)
     free(g->segments);
     pthread_mutex_destroy(&g->lock);
     free(g);
+}
+
+fa_rc fa_engine_memory(fa_engine *g, size_t bytes, fa_err *e)
+{
+    fa_conn *c = NULL;
+    char sql[64];
+    fa_rc rc = fa_conn_get(g, &c, e);
+
+    snprintf(sql, sizeof sql, "SET GLOBAL memory_limit = '%zuB'", bytes);
+    if (!rc)
+        rc = fa_sql_exec(c, fa_str_of(sql), NULL, 0, NULL, e);
+    fa_conn_put(c);
+    return rc;
 }
 
 fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e)
@@ -366,6 +377,7 @@ static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_re
     memcpy(z, sql.p, sql.n);
     z[sql.n] = '\0';
     set_running(c, true);
+    FA_DUCK_GIVES();
     if (np == 0) {
         if (duckdb_query(c->con, z, res) != DuckDBSuccess)
             rc = map_error(c, duckdb_result_error_type(res), duckdb_result_error(res), e);
@@ -380,6 +392,7 @@ static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_re
     if (duckdb_execute_prepared(st, res) != DuckDBSuccess)
         rc = map_error(c, duckdb_result_error_type(res), duckdb_result_error(res), e);
 done:
+    FA_DUCK_TAKES();
     set_running(c, false);
     duckdb_destroy_prepare(&st);
     free(z);

@@ -7,7 +7,7 @@
  *
  * Threads: a fa_engine may be used from any thread. A fa_conn belongs to one thread at a time; get
  * one per job with fa_conn_get and give it back. fa_conn_interrupt may come from another thread.
- * Memory:  DuckDB's own ceiling is set at open and holds for all connections together.
+ * Memory:  DuckDB's own ceiling holds for all connections together; scans take theirs from FA_MEM_SCANS.
  */
 #ifndef FA_ENGINE_H
 #define FA_ENGINE_H
@@ -44,8 +44,7 @@ typedef struct fa_engine_options {
     const char *path;     /* ledger.duckdb; NULL: in memory */
     const char *temp_dir; /* spill files */
     const char *segments; /* folder of the segments, made when missing; NULL: none are kept */
-    size_t memory_bytes;  /* ceiling of the engine; 0: 2 GiB */
-    size_t scan_bytes;    /* what all scans at once may hold; 0: an eighth of memory_bytes */
+    size_t memory_bytes;  /* ceiling of DuckDB; 0: its share of the process's memory */
     unsigned threads;     /* 0: all cores */
 } fa_engine_options;
 
@@ -71,6 +70,7 @@ typedef struct fa_engine_stats {
     uint64_t segments_made, segments_damaged;
 } fa_engine_stats;
 void fa_engine_stats_get(fa_engine *g, fa_engine_stats *out);
+FA_MUST_CHECK fa_rc fa_engine_memory(fa_engine *g, size_t bytes, fa_err *e); /* another ceiling for DuckDB */
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
 void fa_conn_put(fa_conn *c); /* back to the pool; rolls back an open transaction; NULL is fine */
 void fa_conn_interrupt(fa_conn *c); /* the running statement ends with FA_ECANCELLED */

@@ -906,6 +906,30 @@ static duckdb_logical_type make_type(duckdb_type t)
     return t == DEC ? duckdb_create_decimal_type(38, 18) : duckdb_create_logical_type(t);
 }
 
+#if defined(__SANITIZE_THREAD__)
+char fa_duck_fence;
+
+static void call_fenced(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector out)
+{
+    const function_row *row = duckdb_scalar_function_get_extra_info(info);
+
+    FA_DUCK_TAKES();
+    row->fn(info, in, out);
+    FA_DUCK_GIVES();
+}
+
+static void set_function(duckdb_scalar_function f, const function_row *row)
+{
+    duckdb_scalar_function_set_extra_info(f, (void *)row, NULL);
+    duckdb_scalar_function_set_function(f, call_fenced);
+}
+#else
+static void set_function(duckdb_scalar_function f, const function_row *row)
+{
+    duckdb_scalar_function_set_function(f, row->fn);
+}
+#endif
+
 fa_rc fa_duck_functions(duckdb_connection con, fa_err *e)
 {
     for (size_t i = 0; i < FA_COUNT(functions); i++) {
@@ -931,7 +955,7 @@ fa_rc fa_duck_functions(duckdb_connection con, fa_err *e)
         duckdb_scalar_function_set_special_handling(f);
         if (!row->pure)
             duckdb_scalar_function_set_volatile(f);
-        duckdb_scalar_function_set_function(f, row->fn);
+        set_function(f, row);
         state = duckdb_register_scalar_function(con, f);
         duckdb_destroy_scalar_function(&f);
         if (state != DuckDBSuccess)

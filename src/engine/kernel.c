@@ -562,31 +562,33 @@ static bool may_overflow(const job *j)
     return false;
 }
 
-/* ---- memory: all scans at once stay under scan_bytes ---- */
+/* ---- memory: all scans at once stay under their share ---- */
 
 static size_t cell_bytes(const job *j)
 {
     return sizeof(int64_t) + j->nm * sizeof(fa_i128);
 }
 
-/* Waits for other scans to end. *threads is lowered to what fits; false: it never would. */
+/* Waits for other scans to end. *threads is lowered to what fits; *fits false: it never would. */
 static fa_rc reserve(job *j, size_t *threads, bool *fits, fa_err *e)
 {
     fa_engine *g = j->g;
-    size_t answer = (j->ncell - j->nbucket) * sizeof(fa_cell), one = j->ncell * cell_bytes(j);
+    size_t one = j->ncell * cell_bytes(j), all = fa_memory_share(FA_MEM_SCANS), want;
     fa_rc rc = FA_OK;
+    fa_err none;
 
     *fits = false;
-    if (answer > g->scan_bytes || one > g->scan_bytes - answer)
+    if (one > all)
         return FA_OK;
-    while (*threads > 1 && *threads * one > (g->scan_bytes - answer) / 2)
+    while (*threads > 1 && *threads * one > all / 2)
         --*threads;
-    j->reserved = answer + *threads * one;
+    want = *threads * one;
     pthread_mutex_lock(&g->lock);
-    while (!rc && g->scan_used + j->reserved > g->scan_bytes) {
+    while (!rc && !fa_memory_take(FA_MEM_SCANS, want)) {
         struct timespec until;
         int64_t at = fa_mono_ms() + 1000;
 
+        (void)fa_memory_why(&none); /* it only waits */
         if (j->q->deadline_mono_ms && j->q->deadline_mono_ms < at)
             at = j->q->deadline_mono_ms;
         until = (struct timespec){.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
@@ -595,11 +597,9 @@ static fa_rc reserve(job *j, size_t *threads, bool *fits, fa_err *e)
             rc = fa_fail(e, FA_ETIMEOUT,
                          "the query waited for the memory of others until its time limit");
     }
-    if (!rc)
-        g->scan_used += j->reserved;
-    else
-        j->reserved = 0;
     pthread_mutex_unlock(&g->lock);
+    if (!rc)
+        j->reserved = want;
     *fits = !rc;
     return rc;
 }
@@ -608,9 +608,9 @@ static void give_back(job *j)
 {
     if (!j->reserved)
         return;
-    pthread_mutex_lock(&j->g->lock);
-    j->g->scan_used -= j->reserved;
+    fa_memory_give(FA_MEM_SCANS, j->reserved);
     j->reserved = 0;
+    pthread_mutex_lock(&j->g->lock);
     pthread_cond_broadcast(&j->g->scan_done);
     pthread_mutex_unlock(&j->g->lock);
 }
@@ -682,7 +682,8 @@ static fa_rc add_rest(job *j, worker *w, fa_scan_rest *rest, fa_err *e)
     size_t n = 0;
     fa_rc rc;
 
-    fa_arena_init(&a, j->g->scan_bytes + (1 << 20));
+    fa_arena_init(&a, (size_t)4 << 30);
+    fa_arena_count(&a);
     rc = rest(j->g, &a, j->q, &parts, &cell, &n, e);
     for (size_t i = 0; i < n && !rc; i++) {
         size_t at = (size_t)cell[i].bucket * j->stride + cell[i].group;

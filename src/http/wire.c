@@ -82,6 +82,7 @@ void *fa_wire_open(void *server, const char *uri, struct MHD_Connection *c)
     w->fd = -1;
     w->t0_us = fa_wire_micros();
     fa_arena_init(&w->mem, ARENA_MAX);
+    fa_arena_count(&w->mem);
     w->uri = fa_arena_dup(&w->mem, fa_str_of(uri));
     fa_peer_phase(s, w->peer, PEER_HEADERS);
     return w;

@@ -468,7 +468,7 @@ static void tick_second_half(void *user, const fa_progress_state *s)
 fa_rc fa_demo_load(fa_ledger *l, fa_arena *a, const fa_demo *d, const fa_progress *p,
                    fa_load_result *out, fa_err *e)
 {
-    fa_demo_place to = {.memory_bytes = l->memory_bytes, .threads = l->threads};
+    fa_demo_place to = {.threads = l->threads};
     fa_load_request q = {.source = FA_STR(SOURCE)};
     second_half half = {.p = p};
     fa_progress rest = {.user = &half};

@@ -29,7 +29,7 @@ typedef struct fa_demo {
 typedef struct fa_demo_place {
     const char *dir; /* is made when absent; files YYYY-MM.<ending> of the same name are replaced */
     fa_demo_format format;
-    size_t memory_bytes; /* 0: 2 GiB */
+    size_t memory_bytes; /* 0: the engine's share of --memory */
     unsigned threads;    /* 0: all cores */
 } fa_demo_place;
 

@@ -11,7 +11,6 @@
 struct fa_ledger {
     char *dir;
     int lock_fd;
-    size_t memory_bytes;
     unsigned threads;
     fa_store *store;
     fa_engine *engine;

@@ -167,12 +167,8 @@ static fa_rc end_cut_loads(fa_ledger *l, fa_arena *a, fa_err *e)
 static fa_rc try_engine(fa_ledger *l, const char *path, const char *temp, const char *segments,
                         fa_err *e)
 {
-    /* the ceiling leaves room for what DuckDB does not count: the feed, the writer, this program */
-    fa_engine_options o = {.path = path,
-                           .temp_dir = temp,
-                           .segments = segments,
-                           .memory_bytes = l->memory_bytes / 100 * 70,
-                           .threads = l->threads};
+    fa_engine_options o = {
+        .path = path, .temp_dir = temp, .segments = segments, .threads = l->threads};
     fa_conn *c = NULL;
     fa_rc rc;
 
@@ -244,7 +240,7 @@ fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
         goto done;
     }
     l->lock_fd = -1;
-    l->memory_bytes = o->memory_bytes ? o->memory_bytes : (size_t)2 << 30;
+    fa_memory_set(o->memory_bytes);
     l->threads = o->threads;
     pthread_mutex_init(&l->write, NULL);
     pthread_mutex_init(&l->state, NULL);

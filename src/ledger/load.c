@@ -202,6 +202,7 @@ static fa_rc list_files(load_job *j, fa_err *e)
 {
     char **path = fa_arena_array(j->a, FILES_MAX + 1, sizeof *path);
     size_t n = 0;
+    int64_t bytes = 0;
 
     if (!path)
         return fa_oom(e);
@@ -238,8 +239,11 @@ static fa_rc list_files(load_job *j, fa_err *e)
             return e->rc;
         if (j->nfile == 0 || fa_str_cmp(version, j->load.format) > 0)
             j->load.format = version;
-        j->bytes_total += f->bytes;
+        bytes += f->bytes;
     }
+    pthread_mutex_lock(&j->lock);
+    j->bytes_total = bytes;
+    pthread_mutex_unlock(&j->lock);
     return FA_OK;
 }
 
@@ -1001,6 +1005,20 @@ static void end_badly(load_job *j, const fa_err *why)
     fa_arena_release(&a);
 }
 
+/* What the ticker looks at, all at once. */
+static fa_rc open_work(load_job *j, fa_err *e)
+{
+    fa_tally *tally = fa_tally_new(j->l->engine);
+    fa_conn *conn = NULL;
+    fa_rc rc = tally ? fa_conn_get(j->l->engine, &conn, e) : fa_oom(e);
+
+    pthread_mutex_lock(&j->lock);
+    j->tally = tally;
+    j->conn = conn;
+    pthread_mutex_unlock(&j->lock);
+    return rc;
+}
+
 static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
 {
     fa_rc rc;
@@ -1023,10 +1041,8 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
     }
     if ((rc = fa_load_add(j->l->store, j->l->account, &j->load, &j->load.id, e)))
         return rc;
-    if (!(j->tally = fa_tally_new(j->l->engine)))
-        return fa_oom(e);
-    if ((rc = fa_conn_get(j->l->engine, &j->conn, e)) || (rc = read_all(j, e)) ||
-        (rc = content_hash(j, e)) || (rc = fa_tally_result(j->tally, &file, &nfile, e)))
+    if ((rc = open_work(j, e)) || (rc = read_all(j, e)) || (rc = content_hash(j, e)) ||
+        (rc = fa_tally_result(j->tally, &file, &nfile, e)))
         return rc;
     if (fa_tally_rows(j->tally) == 0)
         return fa_fail(e, FA_EDATA, "%.*s: there is a header and no row", FA_FMT(j->file[0].name));

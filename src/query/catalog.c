@@ -457,24 +457,41 @@ done:
     return rc;
 }
 
-/* ---- one per generation ----
- * The latest catalog, shared by whoever asks; under its lock. */
+/* ---- one per generation, and one with the live virtual tags ----
+ * The latest ones, shared by whoever asks; under their lock. */
 static pthread_mutex_t latest_lock = PTHREAD_MUTEX_INITIALIZER;
-static fa_catalog *latest;
+static fa_catalog *latest_base, *latest;
 
-fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e)
+static fa_catalog *ref(fa_catalog *c)
+{
+    atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+/* Takes a reference of its own. */
+static void remember(fa_catalog **place, fa_catalog *c)
+{
+    fa_catalog *old;
+
+    pthread_mutex_lock(&latest_lock);
+    old = *place;
+    *place = ref(c);
+    pthread_mutex_unlock(&latest_lock);
+    fa_catalog_put(old);
+}
+
+/* What the bill alone has. */
+static fa_rc get_base(fa_ledger *l, fa_catalog **out, fa_err *e)
 {
     uint64_t generation = fa_ledger_generation(l);
-    fa_catalog *c = NULL, *old;
+    fa_catalog *c = NULL;
     fa_rc rc;
 
     *out = NULL;
     pthread_mutex_lock(&latest_lock);
-    if (latest && latest->generation == generation &&
-        fa_str_eq(latest->account, fa_ledger_account(l))) {
-        atomic_fetch_add(&latest->refs, 1);
-        *out = latest;
-    }
+    if (latest_base && latest_base->generation == generation &&
+        fa_str_eq(latest_base->account, fa_ledger_account(l)))
+        *out = ref(latest_base);
     pthread_mutex_unlock(&latest_lock);
     if (*out)
         return FA_OK;
@@ -482,41 +499,142 @@ fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e)
     if (!c)
         return fa_oom(e);
     fa_arena_init(&c->mem, 512 << 20);
-    atomic_init(&c->refs, 2); /* the caller's and the cache's */
+    atomic_init(&c->refs, 1);
     c->generation = generation;
     c->account = fa_arena_dup(&c->mem, fa_ledger_account(l));
     rc = c->account.p ? make_catalog(l, c, e) : fa_oom(e);
     if (rc) {
-        fa_arena_release(&c->mem);
-        free(c);
+        fa_catalog_put(c);
         return rc;
     }
-    pthread_mutex_lock(&latest_lock);
-    old = latest;
-    latest = c;
-    pthread_mutex_unlock(&latest_lock);
-    fa_catalog_put(old);
+    remember(&latest_base, c);
     *out = c;
     return FA_OK;
+}
+
+static fa_rc add_tag(fa_catalog *c, const fa_tag *t, fa_err *e)
+{
+    fa_virtual *ready = &c->tag[c->ntag++];
+    fa_key k = {.cost_center = FA_STR("Virtual Tags"),
+                .cost_center_id = FA_STR("virtualTag"),
+                .key = t->id,
+                .key_v1 = t->id,
+                .display = t->name,
+                .type = FA_K_VIRTUAL,
+                .tag = ready};
+
+    fa_virtual_init(ready, c, t);
+    if (text3(&c->mem, k.cost_center, "/", t->name, &k.path, e))
+        return e->rc;
+    return push(c, &k, NULL, e);
+}
+
+/* The keys of the base with the tags behind the listed ones. */
+static fa_rc fill_with(fa_catalog *c, fa_err *e)
+{
+    const fa_catalog *base = c->base;
+    size_t n;
+    const fa_tag *tag = fa_tag_set_all(c->tags, &n);
+
+    c->tag = fa_arena_array(&c->mem, n + 1, sizeof *c->tag);
+    if (!c->tag)
+        return fa_oom(e);
+    for (size_t i = 0; i < base->nlisted; i++)
+        if (push(c, &base->key[i], &base->names[i], e))
+            return e->rc;
+    for (size_t i = 0; i < n; i++)
+        if (add_tag(c, &tag[i], e))
+            return e->rc;
+    c->nlisted = c->n;
+    for (size_t i = base->nlisted; i < base->n; i++)
+        if (push(c, &base->key[i], &base->names[i], e))
+            return e->rc;
+    return FA_OK;
+}
+
+/* Takes the reference of the base. */
+static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_catalog **out, fa_err *e)
+{
+    fa_catalog *c = calloc(1, sizeof *c);
+    fa_rc rc;
+
+    *out = NULL;
+    if (!c) {
+        fa_catalog_put(base);
+        return fa_oom(e);
+    }
+    fa_arena_init(&c->mem, 512 << 20);
+    atomic_init(&c->refs, 1);
+    c->base = base;
+    c->tags = fa_tag_set_ref(tags);
+    c->generation = base->generation;
+    c->account = base->account;
+    c->center = base->center;
+    c->center_id = base->center_id;
+    c->ncenter = base->ncenter;
+    rc = fill_with(c, e);
+    if (rc)
+        fa_catalog_put(c);
+    else
+        *out = c;
+    return rc;
+}
+
+fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e)
+{
+    fa_catalog *base;
+
+    *out = NULL;
+    return get_base(l, &base, e) ? e->rc : make_with(base, tags, out, e);
+}
+
+fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e)
+{
+    fa_catalog *base = NULL;
+    fa_tag_set *tags = NULL;
+    fa_rc rc;
+
+    *out = NULL;
+    if ((rc = fa_tags_live(l, &tags, e)) || (rc = get_base(l, &base, e)))
+        goto done;
+    pthread_mutex_lock(&latest_lock);
+    if (latest && latest->base == base && fa_tag_set_hash(latest->tags) == fa_tag_set_hash(tags))
+        *out = ref(latest);
+    pthread_mutex_unlock(&latest_lock);
+    if (*out) {
+        fa_catalog_put(base);
+        goto done;
+    }
+    if (!(rc = make_with(base, tags, out, e)))
+        remember(&latest, *out);
+done:
+    fa_tag_set_put(tags);
+    return rc;
 }
 
 void fa_catalog_put(fa_catalog *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
         return;
+    for (size_t i = 0; i < c->ntag; i++)
+        fa_virtual_release(&c->tag[i]);
+    fa_tag_set_put(c->tags);
+    fa_catalog_put(c->base);
     fa_arena_release(&c->mem);
     free(c);
 }
 
 void fa_catalog_cache_free(void)
 {
-    fa_catalog *old;
+    fa_catalog *old, *old_base;
 
     pthread_mutex_lock(&latest_lock);
     old = latest;
-    latest = NULL;
+    old_base = latest_base;
+    latest = latest_base = NULL;
     pthread_mutex_unlock(&latest_lock);
     fa_catalog_put(old);
+    fa_catalog_put(old_base);
 }
 
 const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n)
@@ -547,6 +665,8 @@ static int closeness(const fa_catalog *c, size_t i, fa_api api, fa_str name)
     for (size_t n = 0; n < FA_COUNT(c->names[i].also); n++)
         if (c->names[i].also[n].n && fa_str_eq(c->names[i].also[n], name))
             return 3;
+    if (k->type == FA_K_VIRTUAL && (fa_str_ieq(k->display, name) || fa_str_ieq(k->key, name)))
+        return 3; /* a tag's name in any case */
     if (api != FA_API_CLI)
         return 0;
     for (size_t n = 0; n < FA_COUNT(c->names[i].also); n++)

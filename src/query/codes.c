@@ -649,21 +649,3 @@ fa_rc fa_codes_get(const fa_lens *v, const fa_key *const *k, size_t n, fa_codes 
         put_all(out, n);
     return rc;
 }
-
-fa_rc fa_codes_of(const fa_lens *v, const fa_key *k, fa_codes **out, fa_err *e)
-{
-    return fa_codes_get(v, &k, 1, out, e);
-}
-
-const int32_t *fa_key_cuts(const fa_key *k, size_t *n)
-{
-    (void)k;
-    *n = 0;
-    return NULL;
-}
-
-void fa_key_hash(fa_hash *h, const fa_lens *v, const fa_key *k)
-{
-    (void)v;
-    fa_hash_str(h, k->expr);
-}

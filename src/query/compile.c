@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLE_MAX ((uint64_t)1 << 22) /* entries of a direct table from (group, text) to group */
-
 /* ---- which columns ---- */
 
 static bool measures_unit(const fa_plan *p, int m)
@@ -106,8 +104,10 @@ static fa_rc add_cut(fa_days *c, int32_t day, fa_err *e)
 static fa_rc cut_by_key(fa_days *c, const fa_key *k, int32_t from, int32_t to, fa_err *e)
 {
     size_t n;
-    const int32_t *cut = fa_key_cuts(k, &n);
+    const int32_t *cut;
 
+    if (fa_key_cuts(k, &cut, &n, e))
+        return e->rc;
     for (size_t i = 0; i < n; i++)
         if (cut[i] > from && cut[i] <= to && add_cut(c, cut[i], e))
             return e->rc;
@@ -219,132 +219,6 @@ typedef struct build {
     fa_groups *g;
 } build;
 
-/* A slice's groups so far: each is one of the level before and a text. */
-typedef struct level {
-    uint32_t *parent, *code;
-    uint32_t n, cap;
-} level;
-
-static bool add_level(level *l, uint32_t parent, uint32_t code, uint32_t *out)
-{
-    if (l->n == l->cap) {
-        uint32_t cap = l->cap ? l->cap * 2 : 256;
-        uint32_t *p = realloc(l->parent, cap * sizeof *p), *q;
-
-        if (p)
-            l->parent = p;
-        q = p ? realloc(l->code, cap * sizeof *q) : NULL;
-        if (!q)
-            return false;
-        l->code = q;
-        l->cap = cap;
-    }
-    l->parent[l->n] = parent;
-    l->code[l->n] = code;
-    *out = l->n++;
-    return true;
-}
-
-/* (group, text) to group: a table where it is small, else hashed. */
-typedef struct pairs {
-    uint32_t *table; /* [groups * texts], or slots of places + 1 */
-    uint64_t *key;   /* of each place; NULL: the table is direct */
-    size_t nslot;
-    uint64_t seed;
-    uint32_t cap;
-} pairs;
-
-static bool open_pairs(pairs *o, uint32_t groups, uint32_t texts)
-{
-    uint64_t n = (uint64_t)groups * texts;
-
-    *o = (pairs){0};
-    fa_random(&o->seed, sizeof o->seed);
-    if (n <= TABLE_MAX) {
-        o->table = malloc((n ? n : 1) * sizeof *o->table);
-        if (o->table)
-            memset(o->table, 0xff, n * sizeof *o->table);
-        return o->table != NULL;
-    }
-    o->nslot = (size_t)1 << 16;
-    o->cap = (uint32_t)o->nslot / 2;
-    o->table = calloc(o->nslot, sizeof *o->table);
-    o->key = malloc(o->cap * sizeof *o->key);
-    return o->table && o->key;
-}
-
-static size_t pair_slot(const pairs *o, uint64_t key)
-{
-    size_t at = fa_text_hash(&key, sizeof key, o->seed) & (o->nslot - 1);
-
-    while (o->table[at] && o->key[o->table[at] - 1] != key)
-        at = (at + 1) & (o->nslot - 1);
-    return at;
-}
-
-static bool grow_pairs(pairs *o, uint32_t n)
-{
-    uint32_t *old = o->table;
-    uint64_t *key = realloc(o->key, (size_t)o->cap * 2 * sizeof *key);
-
-    if (!key || o->cap > UINT32_MAX / 8)
-        return false;
-    o->key = key;
-    if (!(o->table = calloc(o->nslot * 2, sizeof *o->table))) {
-        o->table = old;
-        return false;
-    }
-    o->nslot *= 2;
-    o->cap *= 2;
-    for (uint32_t i = 0; i < n; i++)
-        o->table[pair_slot(o, key[i])] = i + 1;
-    free(old);
-    return true;
-}
-
-static bool find_pair(pairs *o, level *l, uint32_t group, uint32_t code, uint32_t texts,
-                      uint32_t *out)
-{
-    uint64_t key = (uint64_t)group * texts + code;
-    size_t at;
-
-    if (!o->key) {
-        if (o->table[key] == UINT32_MAX && !add_level(l, group, code, &o->table[key]))
-            return false;
-        *out = o->table[key];
-        return true;
-    }
-    at = pair_slot(o, key);
-    if (o->table[at]) {
-        *out = o->table[at] - 1;
-        return true;
-    }
-    if (l->n == o->cap) {
-        if (!grow_pairs(o, l->n))
-            return false;
-        at = pair_slot(o, key);
-    }
-    o->key[l->n] = key;
-    if (!add_level(l, group, code, out))
-        return false;
-    o->table[at] = *out + 1;
-    return true;
-}
-
-/* line[] goes from groups of the first i texts to groups of the first i + 1. */
-static fa_rc split_by(const fa_codes *c, uint32_t *line, uint32_t groups, level *l, fa_err *e)
-{
-    pairs o;
-    bool ok = open_pairs(&o, groups, c->n);
-
-    for (uint32_t i = 0; ok && i < c->nline; i++)
-        if (line[i] != FA_NO_GROUP)
-            ok = find_pair(&o, l, line[i], c->code[i], c->n, &line[i]);
-    free(o.table);
-    free(o.key);
-    return ok ? FA_OK : fa_oom(e);
-}
-
 /* The plan's own number of a text of this slice's column. */
 static bool own_code(const build *b, size_t i, const fa_codes *c, uint32_t code, uint32_t *out)
 {
@@ -356,10 +230,10 @@ static bool own_code(const build *b, size_t i, const fa_codes *c, uint32_t code,
 }
 
 /* Numbers the slice's groups among all. */
-static fa_rc number_groups(build *b, fa_codes *const *col, const level *l, uint32_t *line,
+static fa_rc number_groups(build *b, fa_codes *const *col, const fa_level *l, uint32_t *line,
                            uint32_t nline, fa_err *e)
 {
-    const level *last = &l[b->n - 1];
+    const fa_level *last = &l[b->n - 1];
     uint32_t *to = malloc((last->n + 1) * sizeof *to);
     bool ok = to != NULL;
 
@@ -379,7 +253,7 @@ static fa_rc number_groups(build *b, fa_codes *const *col, const level *l, uint3
     return ok ? FA_OK : fa_oom(e);
 }
 
-static fa_rc select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_err *e)
+fa_rc fa_select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_err *e)
 {
     const fa_filter *kid[2];
     fa_filter both = {.kind = FA_F_AND, .kid = kid};
@@ -400,9 +274,9 @@ static fa_rc select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_
 static fa_rc build_slice(build *b, const fa_lens *v, uint32_t **out, fa_err *e)
 {
     fa_codes *col[FA_MAX_TEXTS] = {NULL};
-    level l[FA_MAX_TEXTS] = {{0}};
+    fa_level l[FA_MAX_TEXTS] = {{0}};
     uint32_t *line = malloc(((size_t)v->nline + 1) * sizeof *line), groups = 1;
-    fa_rc rc = line ? select_plan(v, b->p, line, e) : fa_oom(e);
+    fa_rc rc = line ? fa_select_plan(v, b->p, line, e) : fa_oom(e);
 
     for (size_t i = 0; i < b->n && !rc; i++) {
         if ((rc = fa_lens_check(v, e)) || (rc = fa_codes_of(v, b->key[i], &col[i], e)))
@@ -415,14 +289,13 @@ static fa_rc build_slice(build *b, const fa_lens *v, uint32_t **out, fa_err *e)
                 rc = fa_oom(e);
         }
         if (!rc)
-            rc = split_by(col[i], line, groups, &l[i], e);
+            rc = fa_refine(col[i]->code, col[i]->n, v->nline, line, groups, &l[i], e);
         groups = l[i].n;
     }
     if (!rc)
         rc = number_groups(b, col, l, line, v->nline, e);
     for (size_t i = 0; i < b->n; i++) {
-        free(l[i].parent);
-        free(l[i].code);
+        fa_level_free(&l[i]);
         fa_codes_put(col[i]);
     }
     if (rc)
@@ -521,4 +394,5 @@ void fa_query_cache_free(void)
     fa_catalog_cache_free();
     fa_keep_free();
     fa_fold_free();
+    fa_tags_cache_free();
 }

@@ -57,6 +57,7 @@ typedef struct parser {
     fa_arena *a;
     fa_api api;
     size_t leaves;
+    bool stored; /* of a document that was proved when it was saved: keys may have gone since */
     fa_err *e;
 } parser;
 
@@ -225,6 +226,10 @@ static fa_rc find_key(parser *p, const json_t *j, const char *path, const fa_key
     if (read_text(p, j, path, "costCenter", is_public, &center) ||
         read_text(p, j, path, "key", true, &key) || read_text(p, j, path, "type", false, &type))
         return p->e->rc;
+    if (p->stored) {
+        *out = fa_key_stored(p->c, p->a, center, key, type);
+        return FA_OK;
+    }
     if (fa_catalog_find(p->c, p->a, p->api, center, key, type, out, p->e) == FA_OK)
         return FA_OK;
     if (p->e->rc == FA_EENV || p->e->rc == FA_EINTERNAL)
@@ -322,21 +327,36 @@ static fa_rc parse_any(parser *p, const json_t *j, const char *path, int depth,
     return parse_leaf(p, j, path, f);
 }
 
-fa_rc fa_filter_parse(const fa_catalog *c, fa_arena *a, fa_api api, const json_t *j,
-                      const char *path, const fa_filter **out, fa_err *e)
+static const fa_filter everything = {.kind = FA_F_TRUE};
+
+static fa_rc parse_whole(parser *p, const json_t *j, const char *path, const fa_filter **out)
 {
-    static const fa_filter everything = {.kind = FA_F_TRUE};
-    fa_err scratch;
-    parser p = {c, a, api, 0, e ? e : &scratch};
     fa_rc rc;
 
     *out = &everything;
     if (!j || json_is_null(j))
         return FA_OK;
-    rc = parse_any(&p, j, path ? path : "", 1, out);
+    rc = parse_any(p, j, path ? path : "", 1, out);
     if (rc)
         *out = NULL;
     return rc;
+}
+
+fa_rc fa_filter_parse(const fa_catalog *c, fa_arena *a, fa_api api, const json_t *j,
+                      const char *path, const fa_filter **out, fa_err *e)
+{
+    fa_err scratch;
+    parser p = {.c = c, .a = a, .api = api, .e = e ? e : &scratch};
+
+    return parse_whole(&p, j, path, out);
+}
+
+fa_rc fa_filter_stored(const fa_catalog *c, fa_arena *a, const json_t *j, const char *path,
+                       const fa_filter **out, fa_err *e)
+{
+    parser p = {.c = c, .a = a, .api = FA_API_INTERNAL, .stored = true, .e = e};
+
+    return parse_whole(&p, j, path, out);
 }
 
 fa_rc fa_filter_and(fa_arena *a, const fa_filter *x, const fa_filter *y, const fa_filter **out,

@@ -100,10 +100,47 @@ static inline void fa_codes_put(fa_codes *c)
 FA_MUST_CHECK fa_rc fa_codes_get(const fa_lens *v, const fa_key *const *k, size_t n, fa_codes **out, fa_err *e);
 /* The column of any key, on the lens's day. */
 FA_MUST_CHECK fa_rc fa_codes_of(const fa_lens *v, const fa_key *k, fa_codes **out, fa_err *e);
-/* First days on which the key may say something else than the day before, ascending. */
-const int32_t *fa_key_cuts(const fa_key *k, size_t *n);
+/* First days on which the key may say something else than the day before, ascending; as long-lived as the key. */
+FA_MUST_CHECK fa_rc fa_key_cuts(const fa_key *k, const int32_t **out, size_t *n, fa_err *e);
 /* What the key says on the lens's day: equal on equal lines when equal. */
 void fa_key_hash(fa_hash *h, const fa_lens *v, const fa_key *k);
+
+/* ---- virtual.c: virtual tags on lines ---- */
+typedef struct fa_to {
+    const fa_key *key; /* NULL: the text */
+    fa_str text;
+} fa_to;
+typedef struct fa_rule {
+    const fa_filter *when;
+    fa_to to;
+    int32_t from, end; /* from <= day < end; open as FA_DAY_MIN, FA_DAY_MAX */
+} fa_rule;
+/* A tag of a catalog. Its keys are resolved when it is first asked for. */
+typedef struct fa_virtual {
+    const fa_tag *tag;
+    const fa_catalog *catalog;
+    pthread_mutex_t lock;
+    bool is_ready;        /* under the lock; from then on only sign changes */
+    fa_arena mem;
+    fa_rule *rule;
+    size_t nrule;
+    fa_to dflt;
+    const fa_key *source; /* of a dictionary; else NULL */
+    int32_t *cut;
+    size_t ncut;
+    fa_digest *sign;      /* [ncut + 1]: what it says in each slice, under the lock */
+    bool *has_sign;
+} fa_virtual;
+void fa_virtual_init(fa_virtual *t, const fa_catalog *c, const fa_tag *tag);
+void fa_virtual_release(fa_virtual *t);
+FA_MUST_CHECK fa_rc fa_virtual_ready(fa_virtual *t, fa_err *e);
+/* rule[line]: the first active rule that has it on the lens's day, or FA_NO_RULE. */
+FA_MUST_CHECK fa_rc fa_virtual_match(const fa_lens *v, fa_virtual *t, uint32_t *rule, fa_err *e);
+/* A key as a stored document spells it, old spellings too. What leads nowhere now is a key without values. */
+const fa_key *fa_key_stored(const fa_catalog *c, fa_arena *a, fa_str center, fa_str key, fa_str type);
+/* A stored filter: as fa_filter_parse, keys as fa_key_stored. */
+FA_MUST_CHECK fa_rc fa_filter_stored(const fa_catalog *c, fa_arena *a, const json_t *j, const char *path,
+                                     const fa_filter **out, fa_err *e);
 
 /* ---- select.c: lines that a filter lets through ---- */
 typedef struct fa_sel {
@@ -164,7 +201,31 @@ static inline fa_str fa_groups_text(const fa_groups *g, uint32_t group, size_t i
     return fa_codes_text(g->col[i], g->tuple[(size_t)group * g->ntext + i]);
 }
 
+/* ---- refine.c: groups of lines split further ---- */
+/* The groups of one level: each is one of the level before and a code. */
+typedef struct fa_level {
+    uint32_t *parent, *code;
+    uint32_t n, cap;
+} fa_level;
+/* (group, code) to the group of the next level: a table where it is small, else hashed. */
+typedef struct fa_pairs {
+    uint32_t *table; /* [groups * codes], or slots of places + 1 */
+    uint64_t *key;   /* of each place; NULL: the table is direct */
+    size_t nslot;
+    uint64_t seed;
+    uint32_t cap, ncode;
+} fa_pairs;
+FA_MUST_CHECK bool fa_pairs_open(fa_pairs *o, uint32_t groups, uint32_t codes); /* close it either way */
+FA_MUST_CHECK bool fa_pair(fa_pairs *o, fa_level *l, uint32_t group, uint32_t code, uint32_t *out);
+void fa_pairs_close(fa_pairs *o);
+void fa_level_free(fa_level *l);
+/* line[] goes from `groups` groups to those of l, a fresh level, by code[line]; FA_NO_GROUP stays. */
+FA_MUST_CHECK fa_rc fa_refine(const uint32_t *code, uint32_t ncode, uint32_t nline, uint32_t *line, uint32_t groups,
+                              fa_level *l, fa_err *e);
+
 /* ---- compile.c ---- */
+/* line[] is 0 where the plan's filter and scope let the line through, else FA_NO_GROUP. */
+FA_MUST_CHECK fa_rc fa_select_plan(const fa_lens *v, const fa_plan *p, uint32_t *line, fa_err *e);
 /* The days on which a plan's keys begin to say something else, and what they say. */
 typedef struct fa_days {
     int32_t *from;
@@ -259,6 +320,10 @@ typedef struct fa_entry_names {
 struct fa_catalog {
     atomic_uint refs;
     fa_arena mem;
+    fa_catalog *base;       /* without virtual tags, which its keys are borrowed from; NULL: this is one */
+    fa_tag_set *tags;       /* of a catalog with a base */
+    fa_virtual *tag;        /* [ntag] beside the set's */
+    size_t ntag;
     fa_key *key;            /* listed ones first */
     fa_entry_names *names;  /* beside key */
     size_t nlisted, n, cap;

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_BYTES ((size_t)384 << 20)
-#define KEEP_ONE (KEEP_BYTES / 2) /* what is larger is not kept */
 #define NSLOT 16384
 
 /* An entry; all fields under keep_lock. */
@@ -131,7 +129,7 @@ static void take_out(entry *x, entry **gone)
 /* The oldest give way until the budget holds; the newest stays. */
 static void make_room(entry **gone)
 {
-    while (kept_bytes > KEEP_BYTES && oldest != newest)
+    while (kept_bytes > fa_memory_share(FA_MEM_KEPT) && oldest != newest)
         take_out(oldest, gone);
 }
 
@@ -168,7 +166,7 @@ void fa_keep_add(const fa_digest *key, fa_kept *k)
     if (!x)
         return; /* it is only not kept */
     pthread_mutex_lock(&keep_lock);
-    if (k->bytes > KEEP_ONE || k->is_in) {
+    if (k->bytes > fa_memory_share(FA_MEM_KEPT) / 2 || k->is_in) { /* too large, or there */
         x->what = NULL;
         x->chain = gone;
         gone = x;

@@ -12,6 +12,7 @@
 #define FA_QUERY_H
 
 #include "base/base.h"
+#include "allocate/allocate.h"
 #include "ledger/ledger.h"
 #include <jansson.h>
 
@@ -39,12 +40,16 @@ typedef struct fa_key {
     fa_str      path;        /* "AWS/Usage Type", "AWS/Tags/environment" */
     fa_key_type type;
     fa_str      expr;        /* SQL over `line` that gives the value or NULL; built from the key table only */
+    struct fa_virtual *tag;  /* FA_K_VIRTUAL: the tag, and no expr; lives as long as the catalog */
 } fa_key;
 
 typedef enum { FA_API_V1, FA_API_V2, FA_API_INTERNAL, FA_API_CLI } fa_api; /* which spelling comes in */
 
 typedef struct fa_catalog fa_catalog; /* all keys that have data now; immutable, reference counted */
-FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e); /* cached per generation */
+/* With the live virtual tags; cached per generation and set of tags. */
+FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e);
+/* The same bill with other virtual tags, for drafts and tests. Takes a reference of the set. */
+FA_MUST_CHECK fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e);
 void          fa_catalog_put(fa_catalog *c);
 const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n);
 /* Resolves by the rules of 5.4. type: V2 or internal name, may be empty. FA_EINVAL unknown key or cost
@@ -159,6 +164,48 @@ void fa_answer_json(fa_jw *w, const fa_plan *p, const fa_answer *r);
 /* The same without the braces, for an object that holds more: question, range, previous, currency, buckets,
  * groups, total, groupCount, rows, knownTo. */
 void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r);
+
+/* ---- virtual tags: proof of a document, preview, which rule it was (inform.md 5.4) ---- */
+/* Keys, operators and limits of a document against the bill and the tags of the catalog: what allocate/ cannot know.
+ * Before a document is saved. FA_EINVAL or FA_EDATA with the field's path: "rules[3].filters.AND[1].operator".
+ * api: whose spelling and limits hold (V2: 30 conditions a rule). */
+FA_MUST_CHECK fa_rc fa_tag_check(const fa_catalog *c, fa_api api, const json_t *document, fa_err *e);
+
+#define FA_NO_RULE UINT32_MAX
+typedef struct fa_try_value { fa_str value; fa_i128 cost_e10, live_e10; int64_t rows; } fa_try_value;
+typedef struct fa_try_use { /* of one rule */
+    fa_i128 matched_e10;  /* what it labels */
+    fa_i128 shadowed_e10; /* what it would label if an earlier rule had not */
+    int64_t rows;         /* bill rows it labels */
+    size_t  nvalue;       /* values it gives */
+    bool    is_dead;      /* labels no row of the range */
+} fa_try_use;
+typedef struct fa_try_move { fa_str from, to; fa_i128 cost_e10; } fa_try_move;
+typedef struct fa_try_sample { /* a line */
+    uint32_t rule; /* FA_NO_RULE: the default */
+    fa_str   value, cost_center, account, service, region, resource;
+    fa_i128  cost_e10;
+} fa_try_sample;
+typedef struct fa_try_preview {
+    fa_range       range;
+    fa_str         currency;
+    fa_i128        total_e10, unmatched_e10;
+    bool           has_live;  /* a live version to compare with */
+    fa_try_value  *value;  size_t nvalue, nvalue_all; /* by cost; live_e10: under the live version. A value that only
+                                                         the live version gives has no rows */
+    fa_try_use    *use;    size_t nuse;               /* in order of the rules */
+    fa_try_move   *move;   size_t nmove, nmove_all;   /* cost that has another value than in the live version */
+    fa_try_sample *sample; size_t nsample;
+} fa_try_preview;
+/* What a draft would say of the plan's range (its filter and scope hold, measure[0] counts). Changes nothing. A document
+ * without id or name is a new tag. `key`: which key of a hierarchy or a relation; empty: its first. */
+FA_MUST_CHECK fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
+                               fa_try_preview *out, fa_err *e);
+
+typedef struct fa_try_cause { uint32_t rule; fa_str value; fa_i128 cost_e10; int64_t rows; } fa_try_cause;
+/* Which rules of a tag labelled what the plan selects, by cost. */
+FA_MUST_CHECK fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p, fa_try_cause **out,
+                                   size_t *n, fa_err *e);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
 FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,

@@ -553,6 +553,7 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
 
     per = per ? per : 1;
     fa_arena_init(&part, SCRATCH);
+    fa_arena_count(&part);
     while (!rc && first < end) {
         uint32_t bucket = w->of_day[first];
         size_t last = first;
@@ -808,6 +809,7 @@ fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, 
         if ((rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, w.e)))
             break;
         fa_arena_init(&w.tmp, SCRATCH);
+        fa_arena_count(&w.tmp);
         w.by_rows = needs_rows(p);
         rc = run_once(&w);
         fa_groups_put(w.g);

@@ -1059,21 +1059,72 @@ static void test_fault(void **state)
     assert_int_equal(unsetenv("FARTHING_FAULT"), 0);
 }
 
+/* ---- memory ---- */
+
+static void test_memory(void **state)
+{
+    fa_arena a;
+    fa_err e = {0};
+    size_t sum = 0;
+
+    (void)state;
+    fa_memory_set((size_t)1 << 30);
+    fa_memory_serve(true);
+    for (int i = 0; i < FA_MEM__COUNT; i++)
+        sum += fa_memory_share((fa_mem)i);
+    assert_true(sum > (size_t)900 << 20 && sum <= (size_t)1 << 30);
+    assert_true(fa_memory_take(FA_MEM_SCANS, fa_memory_share(FA_MEM_SCANS)));
+    assert_false(fa_memory_take(FA_MEM_SCANS, 1));
+    assert_false(fa_memory_take(FA_MEM_SCANS, SIZE_MAX)); /* no wrapping round */
+    assert_int_equal(fa_oom(&e), FA_EENV);
+    assert_non_null(strstr(e.msg, "sums may hold 153 MiB"));
+    assert_non_null(strstr(e.hint, "--memory"));
+    assert_int_equal(fa_oom(&e), FA_EENV); /* the reason counts once */
+    assert_string_equal(e.msg, "out of memory");
+    fa_memory_give(FA_MEM_SCANS, fa_memory_share(FA_MEM_SCANS));
+    assert_int_equal(fa_memory_used(FA_MEM_SCANS), 0);
+    /* a counted arena is refused past the share of questions, and gives everything back */
+    fa_arena_init(&a, (size_t)8 << 30);
+    fa_arena_count(&a);
+    assert_non_null(fa_arena_alloc(&a, (size_t)150 << 20));
+    assert_true(fa_memory_used(FA_MEM_QUESTIONS) >= (size_t)150 << 20);
+    assert_null(fa_arena_alloc(&a, (size_t)150 << 20));
+    (void)fa_oom(&e);
+    assert_non_null(strstr(e.msg, "questions may hold"));
+    fa_arena_release(&a);
+    assert_int_equal(fa_memory_used(FA_MEM_QUESTIONS), 0);
+    fa_memory_serve(false);
+    fa_memory_set(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dec_parse),   cmocka_unit_test(test_dec_parse_shape),
-        cmocka_unit_test(test_dec_emit),    cmocka_unit_test(test_dec_round),
-        cmocka_unit_test(test_dec_muldiv),  cmocka_unit_test(test_dec_divide),
-        cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_refused),
-        cmocka_unit_test(test_days),        cmocka_unit_test(test_days_whole_era),
-        cmocka_unit_test(test_day_refused), cmocka_unit_test(test_add_months),
-        cmocka_unit_test(test_time_iso),    cmocka_unit_test(test_str),
-        cmocka_unit_test(test_utf8),        cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_err),         cmocka_unit_test(test_buf_escapes),
-        cmocka_unit_test(test_buf_limit),   cmocka_unit_test(test_map),
-        cmocka_unit_test(test_jw),          cmocka_unit_test(test_id),
-        cmocka_unit_test(test_log),         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_dec_parse),
+        cmocka_unit_test(test_dec_parse_shape),
+        cmocka_unit_test(test_dec_emit),
+        cmocka_unit_test(test_dec_round),
+        cmocka_unit_test(test_dec_muldiv),
+        cmocka_unit_test(test_dec_divide),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_refused),
+        cmocka_unit_test(test_days),
+        cmocka_unit_test(test_days_whole_era),
+        cmocka_unit_test(test_day_refused),
+        cmocka_unit_test(test_add_months),
+        cmocka_unit_test(test_time_iso),
+        cmocka_unit_test(test_str),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_err),
+        cmocka_unit_test(test_buf_escapes),
+        cmocka_unit_test(test_buf_limit),
+        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_jw),
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_fault),
     };
 
