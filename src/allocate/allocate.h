@@ -94,6 +94,7 @@ FA_MUST_CHECK fa_rc fa_tag_set_parse(const json_t *documents, fa_tag_set **out, 
  * its own: dictionary.rows [[source,target,from|null,to|null],..], hierarchy.rows [[base,level1,..,from|null,to|null],..] */
 FA_MUST_CHECK fa_rc fa_tag_set_with(const fa_tag_set *base, const json_t *document, fa_tag_set **out, fa_err *e);
 
+void          fa_tags_changed(void);    /* a row of meta.db that is part of documents changed by another way than docs.c */
 void          fa_tags_cache_free(void); /* at exit, or between two installations in one process */
 /* The document of a set, composed: with id, name, folder, access, times. NULL: none. Borrowed from the set. */
 const json_t *fa_tag_set_document(const fa_tag_set *s, fa_str id);

@@ -374,9 +374,8 @@ static fa_rc end(fa_ledger *l, fa_rc rc, fa_err *e)
         fa_store_rollback(fa_ledger_store(l));
         return rc;
     }
-    rc = fa_store_commit(fa_ledger_store(l), e);
-    fa_tags_stale();
-    return rc;
+    fa_tags_changed(); /* before others can read what is committed */
+    return fa_store_commit(fa_ledger_store(l), e);
 }
 
 static fa_rc begin(fa_ledger *l, fa_err *e)

@@ -94,6 +94,5 @@ FA_MUST_CHECK fa_rc fa_predefined(const json_t **out, fa_err *e);
 /* ---- live.c ---- */
 /* The document of a version with what its tag says of itself: id, name, folder, access, times. New reference. */
 FA_MUST_CHECK fa_rc fa_tag_compose(const fa_tag_row *t, const fa_tag_version *v, json_t **out, fa_err *e);
-void fa_tags_stale(void); /* something changed: the next fa_tags_live reads again */
 
 #endif

@@ -14,7 +14,7 @@ static char latest_account[64];
 static const fa_ledger *latest_ledger;
 static uint64_t version = 1, latest_version, latest_epoch;
 
-void fa_tags_stale(void)
+void fa_tags_changed(void)
 {
     pthread_mutex_lock(&lock);
     version++;
@@ -145,39 +145,60 @@ done:
     return rc;
 }
 
-fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e)
+/* The set of `seen` if it is still that; else what can be used again of an older one. */
+static fa_tag_set *look(fa_ledger *l, uint64_t epoch, uint64_t *seen, fa_tag_set **old)
 {
-    fa_tag_set *old = NULL, *made = NULL;
-    uint64_t seen, epoch = fa_telemetry_epoch();
-    fa_str account = fa_ledger_account(l);
-    fa_rc rc;
+    fa_tag_set *found = NULL;
 
-    *out = NULL;
+    *old = NULL;
     pthread_mutex_lock(&lock);
-    seen = version;
-    if (latest && latest_ledger == l && fa_str_eqz(account, latest_account)) {
+    *seen = version;
+    if (latest && latest_ledger == l && fa_str_eqz(fa_ledger_account(l), latest_account)) {
         if (latest_version == version && latest_epoch == epoch)
-            *out = fa_tag_set_ref(latest);
+            found = fa_tag_set_ref(latest);
         else
-            old = fa_tag_set_ref(latest);
+            *old = fa_tag_set_ref(latest);
     }
     pthread_mutex_unlock(&lock);
-    if (*out)
-        return FA_OK;
-    rc = read_all(l, old, &made, e);
-    fa_tag_set_put(old);
-    if (rc)
-        return rc;
+    return found;
+}
+
+/* false: something changed while it was read. */
+static bool keep(fa_ledger *l, fa_tag_set *made, uint64_t seen, uint64_t epoch)
+{
+    bool same;
+
     pthread_mutex_lock(&lock);
-    if (!latest || latest_ledger != l || latest_version <= seen) {
+    same = version == seen;
+    if (same && made) {
         fa_tag_set_put(latest);
         latest = fa_tag_set_ref(made);
         latest_ledger = l;
-        snprintf(latest_account, sizeof latest_account, "%.*s", FA_FMT(account));
+        snprintf(latest_account, sizeof latest_account, "%.*s", FA_FMT(fa_ledger_account(l)));
         latest_version = seen;
         latest_epoch = epoch;
     }
     pthread_mutex_unlock(&lock);
-    *out = made;
-    return FA_OK;
+    return same;
+}
+
+/* A writer raises the version while it still holds the store: who reads the new version reads what was committed,
+ * and who was reading meanwhile reads again. */
+fa_rc fa_tags_live(fa_ledger *l, fa_tag_set **out, fa_err *e)
+{
+    for (;;) {
+        fa_tag_set *old, *made = NULL;
+        uint64_t seen, epoch = fa_telemetry_epoch();
+        fa_rc rc;
+
+        if ((*out = look(l, epoch, &seen, &old)))
+            return FA_OK;
+        rc = read_all(l, old, &made, e);
+        fa_tag_set_put(old);
+        if (keep(l, made, seen, epoch)) {
+            *out = made;
+            return rc;
+        }
+        fa_tag_set_put(made);
+    }
 }

@@ -76,5 +76,13 @@ fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
+fa_handler api_v1_tags, api_v1_tag, api_v1_tag_post, api_v1_tag_put, api_v1_tag_delete, api_v1_meta, api_v1_meta_put; /* tagsv.c */
+fa_handler api_v2_tags, api_v2_tag, api_v2_tag_post, api_v2_tag_put, api_v2_tag_delete, api_v2_meta, api_v2_meta_put;
+fa_handler api_v2_versions, api_v2_version, api_vt_list, api_vt_get, api_vt_post, api_vt_put;
+fa_handler api_tags, api_tag_get, api_tag_post, api_tag_put, api_tag_delete, api_tag_undelete, api_tag_duplicate; /* tags.c */
+fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put, api_tag_folder_delete;
+fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
+fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
+fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
 
 #endif
