@@ -51,6 +51,7 @@ function NewTag(): JSX.Element {
 function KnownTag({ id }: { id: string }): JSX.Element {
     const [state, setState] = useState<TagDocument | ApiError | null>(null);
     const [turn, setTurn] = useState(0);
+    const layer = useRef<Layer>('none');
     const load = (): void => void get<TagDocument>(`/api/tags/${encodeURIComponent(id)}`).then((d) => {
         setState(d);
         setTurn((t) => t + 1);
@@ -58,20 +59,25 @@ function KnownTag({ id }: { id: string }): JSX.Element {
     useEffect(load, [id]);
     if (state === null) return <section class="card"><Skeleton rows={9} label="Fetching the tag" /></section>;
     if (state instanceof ApiError) return <section class="card"><Failure what="The tag could not be fetched" error={state} retry={load} /><p class="state"><button type="button" onClick={() => go('/virtual-tags')}>All virtual tags</button></p></section>;
-    return <Editor key={turn} id={id} start={state} onSaved={(_, live) => { if (!live) load(); }} onReload={load} />;
+    return <Editor key={turn} id={id} start={state} layerRef={layer} onSaved={(_, live) => { if (!live) load(); }} onReload={load} />;
 }
 
 type Tab = 'tagging' | 'reallocation' | 'values';
+type Layer = 'none' | 'versions' | 'graph' | 'usage' | 'import';
 const MAIN: Record<Kind, string> = { rules: 'Tagging', dictionary: 'Dictionary', relational: 'Relation', hierarchy: 'Levels' };
 
-function Editor({ id, start, onSaved, onReload }: { id: string | null; start: TagDocument; onSaved: (d: TagDocument, live: boolean) => void; onReload?: () => void }): JSX.Element {
+function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null; start: TagDocument; /** What is open over the screen outlives a reload of the tag. */ layerRef?: { current: Layer }; onSaved: (d: TagDocument, live: boolean) => void; onReload?: () => void }): JSX.Element {
     const session = useCell(sessionCell) as Session;
     const keys = useCell(keyCell);
     const where = useCell(place);
     const [saved, setSaved] = useState<Draft>(() => fromDocument(start));
     const [draft, setDraft] = useState<Draft>(saved);
     const [basis, setBasis] = useState<Basis>({ date: { relativeRange: 'last30Days', type: 'day' }, costType: session.account.defaultCostType });
-    const [layer, setLayer] = useState<'none' | 'versions' | 'graph' | 'usage' | 'import'>('none');
+    const [layer, setOwnLayer] = useState<Layer>(layerRef?.current ?? 'none');
+    const setLayer = (l: Layer): void => {
+        if (layerRef) layerRef.current = l;
+        setOwnLayer(l);
+    };
     const readOnly = start.predefined === true || whyNot(id ? 'vtags.edit' : 'vtags.create') !== null;
     const dirty = !sameDraft(draft, saved);
     const tab: Tab = (['reallocation', 'values'] as const).find((t) => t === new URLSearchParams(where.search).get('tab')) ?? 'tagging';

@@ -48,7 +48,7 @@ export function MetricEditor({ m, all, keys, withField, withCarry, onChange }: P
             ) : null}
             {m.joinField ? (
                 <div class="field"><span>equals the key</span>
-                    <Panel float class="pick" title="Join key" name={`Key joined to ${m.joinField}: ${m.joinKey?.key ? keyLabel(m.joinKey, keys) : 'choose'}`} label={m.joinKey?.key ? keyLabel(m.joinKey, keys) : 'Choose a key'}>
+                    <Panel float class="pick" title="Join key" name={`Key joined to ${m.joinField}: ${m.joinKey?.key ? keyLabel(m.joinKey, keys) : 'Choose a key'}`} label={m.joinKey?.key ? keyLabel(m.joinKey, keys) : 'Choose a key'}>
                         {(close) => <PickList label="Join key" placeholder="Search keys and tags" items={keyItems(keys)} empty="No key has this name." onPick={(id) => { const k = keyOf(keys, id); if (k) onChange({ joinKey: k }); close(); }} />}
                     </Panel></div>
             ) : null}

@@ -324,7 +324,7 @@ export function ValueOrKey({ label, name, to, keys, known, onChange, hint }: { l
                 <button type="button" aria-pressed={isKey} onClick={() => !isKey && onChange({ costCenter: '', key: '', type: '' })}>Value of a key</button>
             </span>
             {isKey ? (
-                <Panel float class="pick" title="Key" name={`Key for the ${name}: ${to.key ? keyLabel(to, keys) : 'choose'}`} label={to.key ? keyLabel(to, keys) : 'Choose a key'}>
+                <Panel float class="pick" title="Key" name={`Key for the ${name}: ${to.key ? keyLabel(to, keys) : 'Choose a key'}`} label={to.key ? keyLabel(to, keys) : 'Choose a key'}>
                     {(close) => <PickList label="Key" placeholder="Search keys and tags" items={keyItems(keys)} empty="No key has this name." onPick={(id) => { const k = keyOf(keys, id); if (k) onChange(k); close(); }} />}
                 </Panel>
             ) : (

@@ -19,7 +19,7 @@ function items(known: KnownValue[], chosen: string[], search: string, currency: 
 export function OneValue({ value, known, currency, name, onChange }: { value: string; known: KnownValue[]; currency: string; name: string; onChange: (v: string) => void }): JSX.Element {
     const [search, setSearch] = useState('');
     return (
-        <Panel float class="pick" title={name} name={`${name}: ${value || 'choose'}`} label={value || 'Choose a value'}>
+        <Panel float class="pick" title={name} name={`${name}: ${value || 'Choose a value'}`} label={value || 'Choose a value'}>
             {(close) => <PickList label={name} placeholder="Search, or type a value" items={items(known, [value], search, currency)} search={search} onSearch={setSearch} empty="No value matches." onPick={(v) => { onChange(v); setSearch(''); close(); }} />}
         </Panel>
     );

@@ -54,14 +54,14 @@ export function Versions({ id, name, onClose, onChanged }: { id: string; name: s
         <Dialog title={`Versions of "${name}"`} kind="drawer" onClose={onClose}>
             {state === null ? <Skeleton rows={6} label="Fetching versions" /> : state instanceof ApiError ? <Failure what="The versions could not be fetched" error={state} retry={load} /> : (
                 <>
-                    <p class="small soft">The newest 100 of a year are kept. One is live; a staged one has no effect until it is published. Restoring makes a new version of the old content.</p>
+                    <p class="small soft">The newest 100 of a year are kept. One is live; a staged one has no effect until it is published. Restoring makes a new version of the old content.{list.length > 1 ? ' The two dots choose what is compared: from, to.' : ''}</p>
                     <ol class="versions" aria-label="Versions, newest first">
                         {list.map((v) => (
                             <li key={v.id} class={v.isLive ? 'at' : undefined}>
-                                <span class="picks">
+                                {list.length < 2 ? null : <span class="picks">
                                     <input type="radio" name="before" aria-label={`Compare from ${moment(v.createdAt)}`} title="Before" checked={pair?.[0] === v.id} onChange={() => choose(v.id, 0)} />
                                     <input type="radio" name="after" aria-label={`Compare to ${moment(v.createdAt)}`} title="After" checked={pair?.[1] === v.id} onChange={() => choose(v.id, 1)} />
-                                </span>
+                                </span>}
                                 <span class="what">
                                     <span>{moment(v.createdAt, session.today)} <span class="soft">{v.createdBy}</span> {v.isLive ? <span class="badge live">live</span> : null}{v.isStaged ? <span class="badge running">staged</span> : null}</span>
                                     <span class={v.changeDescription ? 'small' : 'small soft'}>{v.changeDescription || 'no description'}</span>
