@@ -13,17 +13,15 @@ import os
 import pathlib
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
+import edge
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
-SIZES = {"S": 1_000_000, "M": 10_000_000, "L": 100_000_000}
+SIZES = {"S": 1_000_000, "M": 10_000_000, "L": 100_000_000, "XL": 1_000_000_000}
 LAST = datetime.date(2026, 11, 22)  # the bill's last day: fixed, so that numbers of two runs compare
 TEXT, MONEY, TIME = "VARCHAR", "DECIMAL(38,18)", "TIMESTAMP"
 FORMATS = (("Parquet", "all.parquet"), ("CSV.gz", "all.csv.gz"))
@@ -110,6 +108,8 @@ class Bench:
             ("csv", f"COPY (FROM read_parquet('{d}/all.parquet')) TO '{d}/all.csv.gz'"
                     " (FORMAT csv, HEADER, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')")])
         self.duck(":memory:", s)
+        if "CSV.gz" not in self.o.formats:
+            (d / "all.csv.gz").unlink(missing_ok=True)
         shutil.rmtree(d / "months")
         stamp.write_text(self.stamp())
         return d
@@ -133,27 +133,74 @@ class Bench:
         columns = ", ".join(f"'{n}': '{t}'" for n, t in self.columns(d))
         csv = f"'{d}/all.csv.gz', header=true, delim=',', quote='\"', escape='\"'"
         read = {"Parquet": f"read_parquet('{d}/all.parquet')",
-                "CSV.gz": f"read_csv({csv}, auto_detect=false, columns={{{columns}}})",
-                FLOATS: f"read_csv('{d}/all.csv.gz')"}
+                "CSV.gz": f"read_csv({csv}, auto_detect=false, columns={{{columns}}})"}
+        if rows <= SIZES["S"]:
+            read[FLOATS] = f"read_csv('{d}/all.csv.gz')"
+        formats = [f for f in FORMATS if f[0] in self.o.formats]
+        read = {n: r for n, r in read.items() if n.split(",")[0] in [f[0] for f in formats]}
         result = {name: {"ours": [], "theirs": [], "peak": 0, "peak_theirs": 0} for name in read}
         for turn in range(self.o.repeat):
-            for name, file in FORMATS:
+            for name, file in reversed(formats):  # Parquet last: its installation and table are asked afterwards
                 say(f"{rows:,} rows from {name}: load {turn + 1} of {self.o.repeat}")
                 r = result[name]
                 warm(d / file)
                 data = self.our_load(r, d / file)
-                r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"))
-                shutil.rmtree(data)
+                r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"),
+                         segments=tree_mb(data / "segments"))
+                keep = name == "Parquet" and turn + 1 == self.o.repeat
                 for theirs in (n for n in read if n.startswith(name)):
-                    self.their_load(result[theirs], d, read[theirs], keep=name == "Parquet" and turn + 1 == self.o.repeat)
-        result[FLOATS].update({k: v for k, v in result["CSV.gz"].items() if k in ("ours", "peak", "file")})
+                    self.their_load(result[theirs], d, read[theirs], keep=keep)
+                if not keep:
+                    shutil.rmtree(data)
+        if FLOATS in result:
+            result[FLOATS].update({k: v for k, v in result["CSV.gz"].items() if k in ("ours", "peak", "file")})
+        return result, data
+
+    def again(self, rows, d, data, first):
+        """I2: the same file again. I3: its last month with 0.3 % of the rows changed. I4: the packed file under a cgroup."""
+        say(f"{rows:,} rows: the same again, a changed month, a small cgroup")
+        load = lambda file, **kw: self.ours("load", "--data", data, "--memory", f"{self.o.memory}MiB", "--source", "bench", file, **kw)
+        result = {"I2": {"seconds": load(d / "all.parquet")[0], "of": first}}
+        month = f"BillingPeriodStart = TIMESTAMP '{LAST.replace(day=1)}'"
+        self.duck(":memory:", self.script("month", [
+            ("month", f"COPY (SELECT * REPLACE ((CASE WHEN hash(ResourceId, ChargePeriodStart) % 1000 < 3 THEN BilledCost + 1 ELSE BilledCost END)::DECIMAL(38,18)"
+                      f" AS BilledCost) FROM read_parquet('{d}/all.parquet') WHERE {month}) TO '{d}/month.parquet' (FORMAT parquet, COMPRESSION zstd)"),
+            ("Qmonth", f"SELECT count(*) FROM read_parquet('{d}/month.parquet')")]), answers=d)
+        took, peak, _ = load(d / "month.parquet")
+        result["I3"] = {"seconds": took, "peak": peak, "rows": int((d / "Qmonth.tsv").read_text())}
+        load(d / "all.parquet")  # every month is the first one's again: the questions are asked of that
         return result
 
-    def our_load(self, r, file):
+    def small(self, rows, d):
+        """I4: a load in a memory cgroup of 512 MiB; None where we may not make one."""
+        v1 = pathlib.Path("/sys/fs/cgroup/memory")
+        root, file = (v1, "memory.limit_in_bytes") if (v1 / "memory.limit_in_bytes").exists() else (pathlib.Path("/sys/fs/cgroup"), "memory.max")
+        group = root / f"farthing-bench-{os.getpid()}"
+        try:
+            group.mkdir()
+            (group / file).write_text(str(512 << 20))
+        except OSError as e:
+            say(f"no memory cgroup: {e}")
+            return None
+        r = {"ours": [], "peak": 0}
+        try:
+            source = d / ("all.csv.gz" if (d / "all.csv.gz").exists() else "all.parquet")
+            shutil.rmtree(self.our_load(r, source, memory=256, enter=group))
+            return {"seconds": r["ours"][0], "peak": r["peak"], "file": source.stat().st_size / 1e6, "name": source.name}
+        finally:
+            for _ in range(50):
+                try:
+                    group.rmdir()
+                    break
+                except OSError:
+                    time.sleep(0.1)
+
+    def our_load(self, r, file, memory=None, enter=None):
         data = self.work / "load"
         shutil.rmtree(data, ignore_errors=True)
-        self.ours("init", "--data", data, "--admin", "bench@example.com")
-        took, peak, _ = self.ours("load", "--data", data, "--memory", f"{self.o.memory}MiB", "--source", "bench", file)
+        self.link = self.ours("init", "--data", data, "--admin", "bench@example.com")[2]
+        took, peak, _ = self.ours("load", "--data", data, "--memory", f"{memory or self.o.memory}MiB", "--source", "bench", file,
+                                  preexec_fn=(lambda: (enter / "cgroup.procs").write_text(str(os.getpid()))) if enter else None)
         r["ours"].append(took)
         r["peak"] = max(r["peak"], peak)
         return data
@@ -195,7 +242,8 @@ class Bench:
                    f" FROM bill WHERE ChargePeriodStart >= {day(60)} GROUP BY ALL ORDER BY cost DESC, ResourceId LIMIT 20"),
             ("Q3", q3),
             ("Q6", "SELECT sum(BilledCost), sum(BilledCost), sum(EffectiveCost), sum(EffectiveCost), sum(ListCost) FROM bill"),
-            ("Q9", "SELECT DISTINCT ServiceName FROM bill WHERE ServiceName IS NOT NULL ORDER BY 1 LIMIT 50")])
+            ("Q9", "SELECT DISTINCT ServiceName FROM bill WHERE ServiceName IS NOT NULL ORDER BY 1 LIMIT 50"),
+            *[("Qedge" + n, sql) for n, (_, _, _, sql) in edge.questions(LAST).items() if sql]])
         theirs, ours = d / "theirs", d / "ours"
         for folder in (theirs, ours):
             shutil.rmtree(folder, ignore_errors=True)
@@ -204,73 +252,138 @@ class Bench:
         _, _, a = self.duck(flat, script, answers=theirs, runs=self.o.runs)
         a["Q3k"] = a["Q3"]  # there is nothing to keep
         shutil.copy(theirs / "Q3.tsv", theirs / "Q3k.tsv")
-        _, _, text = run([self.build / "bench/bench_query", data, self.o.memory, self.o.threads, ours, self.o.runs, ROOT / "bench/rules.txt", LAST],
-                         env=dict(self.env, FARTHING_BENCH_ROWS=str(rows)))
+        _, _, text = run([self.build / "bench/bench_query", data, self.o.memory, self.o.threads, ours, self.o.runs, ROOT / "bench/rules.txt", LAST], env=self.env)
         b = {r["name"]: r for r in map(json.loads, text.splitlines())}
         for q in QUERIES:
             compare(q, ours / f"{q}.tsv", theirs / f"{q}.tsv")
+        self.theirs = theirs
         flat.unlink()
         return {"ours": b, "theirs": a, "rows": {q: len((ours / f"{q}.tsv").read_bytes().splitlines()) for q in QUERIES}}
 
-    # -- HTTP --
+    # -- HTTP: what a page waits for --
 
-    def http(self, rows, data):
-        say(f"{rows:,} rows: query-by-view over HTTP")
-        token = json.loads(self.ours("token", "create", "--data", data, "--role", "read-only", "--description", "bench")[2])
+    def server(self, data):
+        s = edge.Server(self.farthing, data, self.env, self.work / "serve.log", self.o.memory, None if self.cookie else self.link, self.cookie)
+        self.cookie = s.cookie
+        return s
+
+    def hot(self, s, path, body, connections=1):
         headers = self.work / "headers"
         headers.touch(mode=0o600)
-        headers.write_text(f"x-finout-client-id: {token['clientId']}\nx-finout-secret-key: {token['secretKey']}\n")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        log = open(self.work / "serve.log", "wb")
-        server = subprocess.Popen([self.farthing, "serve", "--data", data, "--listen", f"127.0.0.1:{port}"], stdout=log, stderr=log, env=self.env)
+        headers.write_text("".join(f"{k}: {v}\n" for k, v in s.headers().items() if k != "Content-Type"))
         try:
-            views = self.wait_for_views(server, port, token)
-            result = {}
-            for n in (1, 4):
-                body = json.dumps({"viewId": views["Cost by service"]})
-                out = run([self.build / "bench/bench_http", port, "/v1/cost/query-by-view", body, headers, n, self.o.seconds])[2]
-                result[n] = json.loads(out)
-            result["peak"] = int(next(l.split()[1] for l in open(f"/proc/{server.pid}/status") if l.startswith("VmHWM"))) / 1024
-            return result
+            return json.loads(run([self.build / "bench/bench_http", s.port, path, json.dumps(body), headers, connections, self.o.seconds])[2])
         finally:
-            server.terminate()
-            server.wait(60)
             headers.unlink()
 
-    def wait_for_views(self, server, port, token):
-        ask = urllib.request.Request(f"http://127.0.0.1:{port}/v1/view", headers={
-            "x-finout-client-id": token["clientId"], "x-finout-secret-key": token["secretKey"]})
-        for _ in range(600):
-            if server.poll() is not None:
-                die(f"the server ended; see {self.work / 'serve.log'}")
-            try:
-                with urllib.request.urlopen(ask, timeout=30) as r:
-                    found = json.load(r)
-                    return {v["name"]: v["id"] for v in found["data"]}
-            except (ConnectionError, urllib.error.URLError) as e:
-                if isinstance(e, urllib.error.HTTPError):
-                    die(f"GET /v1/view: {e.code} {e.read()[:500]}")
-                time.sleep(0.1)
-        die("the server does not answer")
+    def http(self, rows, data):
+        self.cookie = None
+        result = {"hot": {}, "cold": {}, "answers": {}}
+        questions = edge.questions(LAST)
+        s = self.server(data)
+        try:
+            for name, (what, path, bodies, sql) in questions.items():
+                say(f"{rows:,} rows over HTTP: {name}")
+                if sql:
+                    ours = edge.cells(name, [json.loads(s.post(path, b)[1]) for b in bodies])
+                    theirs = edge.expected(name, (self.theirs / f"Qedge{name}.tsv").read_text())
+                    wrong = "the answer is empty" if not ours else edge.differ(ours, theirs)
+                    if wrong:
+                        die(f"{name} over HTTP: {wrong}")
+                    result["answers"][name] = len(ours)
+                if len(bodies) == 1:
+                    result["hot"][name] = self.hot(s, path, bodies[0])
+                else:
+                    result["hot"][name] = percentiles([s.timed(path, bodies) for _ in range(self.o.hot)])
+            result["hot"]["Q13"] = percentiles([s.at_once("/api/query", edge.panels(LAST)) for _ in range(self.o.hot)])
+            result["slowest_panel"] = max(min(s.timed("/api/query", [p]) for _ in range(3)) for p in edge.panels(LAST))
+            result["throughput"] = self.hot(s, *questions["Q1"][1:2], questions["Q1"][2][0], connections=4)
+            result["peak"], result["anonymous"] = s.peak_mb()
+        finally:
+            s.end()
+        for name in ("Q1", "Q2", "Q5", "Q6", "Q8", "Q9"):
+            result["cold"][name] = percentiles([self.cold(data, *questions[name][1:3]) for _ in range(self.o.cold)])
+        result["Q14"] = self.under_load(rows, data, questions)
+        return result
+
+    def cold(self, data, path, bodies):
+        """A fresh process, the folder's pages dropped from the cache."""
+        for f in data.rglob("*"):
+            if f.is_file():
+                with open(f, "rb") as x:
+                    os.posix_fadvise(x.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        s = self.server(data)
+        try:
+            return s.timed(path, bodies)
+        finally:
+            s.end()
+
+    def under_load(self, rows, data, questions):
+        """Q14: sixteen clients at Q1, Q2, Q6 and Q9, idle and while the whole bill is loaded again as another source."""
+        say(f"{rows:,} rows over HTTP: 16 clients while a delivery is loaded")
+        names = ("Q1", "Q2", "Q6", "Q9")
+        s = self.server(data)
+        def clients():
+            out = {}
+            def one(n):
+                path, bodies = questions[n][1:3]
+                out[n] = self.hot4(s, path, bodies[0], n)
+            threads = [threading.Thread(target=one, args=(n,)) for n in names]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            return out
+        try:
+            idle = clients()
+            load = subprocess.Popen([str(x) for x in (self.farthing, "load", "--data", data, "--source", "second", self.work / str(rows) / "all.parquet")],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env)
+            time.sleep(0.3)
+            busy = clients()
+            running = load.poll() is None
+            load.terminate()
+            load.wait(600)
+            return {"idle": idle, "busy": busy, "load_ran_throughout": running}
+        finally:
+            s.end()
+
+    def hot4(self, s, path, body, name):
+        headers = self.work / f"headers-{name}"
+        headers.touch(mode=0o600)
+        headers.write_text("".join(f"{k}: {v}\n" for k, v in s.headers().items() if k != "Content-Type"))
+        try:
+            return json.loads(run([self.build / "bench/bench_http", s.port, path, json.dumps(body), headers, 4, self.o.seconds])[2])
+        finally:
+            headers.unlink()
 
     # -- all of one size --
 
+    def floor(self, rows):
+        say(f"{rows:,} rows: the raw floor")
+        out = run([self.build / "bench/bench_floor", rows, 3])[2]
+        return {r["name"]: r for r in map(json.loads, out.splitlines())}
+
     def size(self, rows):
+        started = time.monotonic()
         d = self.files(rows)
-        result = {"rows": rows, "loads": self.loads(rows, d)}
-        data = self.work / "demo"
-        shutil.rmtree(data, ignore_errors=True)
-        say(f"{rows:,} rows: the demo account")
-        self.ours("init", "--data", data, "--admin", "bench@example.com")
-        result["demo"] = self.ours("demo", "--data", data, "--memory", f"{self.o.memory}MiB", "--rows", rows)[:2]
+        result = {"rows": rows, "floor": self.floor(rows)}
+        result["loads"], data = self.loads(rows, d)
+        small = self.small(rows, d) if self.o.small else None
+        if small:  # it took the folder
+            data = self.our_load({"ours": [], "peak": 0}, d / "all.parquet")
         result["queries"] = self.queries(rows, d, data)
         result["http"] = self.http(rows, data)
+        result["again"] = {**self.again(rows, d, data, min(result["loads"]["Parquet"]["ours"])), "I4": small}
+        result["took"] = time.monotonic() - started
         shutil.rmtree(data)
         if not self.o.keep:
             shutil.rmtree(d)
         return result
+
+
+def percentiles(ms):
+    x = sorted(ms)
+    return {"requests": len(x), "p50_ms": x[len(x) // 2], "p95_ms": x[min(len(x) - 1, len(x) * 95 // 100)], "max_ms": x[-1]}
 
 
 def hash_of(path):
@@ -334,60 +447,105 @@ def side(rows, took, peak):
     return f"{min(took):.2f} s", f"{rows / min(took):,.0f}", f"{peak:.0f} MB"
 
 
+def loads_table(r):
+    return table(["load", "file", "Farthing", "rows/s", "peak memory", "DuckDB", "rows/s", "peak memory", "all runs (s)"], [
+        [n, f"{v['file']:.0f} MB", *side(r["rows"], v["ours"], v["peak"]), *side(r["rows"], v["theirs"], v["peak_theirs"]),
+         " ".join(f"{t:.2f}" for t in v["ours"]) + " / " + " ".join(f"{t:.2f}" for t in v["theirs"])] for n, v in r["loads"].items()])
+
+
+def again_text(r):
+    a, p = r["again"], r["loads"]["Parquet"]
+    text = (f"\nI2, the same file again: {a['I2']['seconds']:.2f} s ({a['I2']['seconds'] / a['I2']['of']:.3f} of I1). I3, the last month with 0.3 % of its rows changed"
+            f" ({a['I3']['rows']:,} rows, {a['I3']['rows'] / r['rows']:.2f} of all): {a['I3']['seconds']:.2f} s ({a['I3']['seconds'] / a['I2']['of']:.2f} of I1).")
+    if a["I4"]:
+        text += (f" I4, {a['I4']['name']} ({a['I4']['file']:.0f} MB) with --memory 256MiB in a cgroup of 512 MiB: {a['I4']['seconds']:.1f} s,"
+                 f" peak {a['I4']['peak']:.0f} MB.")
+    total = p["bills"] + p["ledger"] + p["segments"]
+    return text + (f"\n\nOn disk: archive {p['bills']:.0f} MB, ledger {p['ledger']:.0f} MB, segments {p['segments']:.0f} MB"
+                   f" ({total * 1e6 / r['rows']:.0f} bytes a row); DuckDB's flat table {p['flat']:.0f} MB.\n")
+
+
+def edge_table(r):
+    h, theirs, what = r["http"], r["queries"]["theirs"], {n: q[0] for n, q in edge.questions(LAST).items()}
+    what["Q13"] = "dashboard of 12 panels at once"
+    rows = []
+    for n, v in h["hot"].items():
+        c, t = h["cold"].get(n), theirs.get("Qedge" + n)
+        rows.append([f"{n} {what[n]}", f"{v['requests']}", ms(v["p50_ms"]), ms(v["p95_ms"]), ms(v["max_ms"]), ms(c["p50_ms"]) if c else "", ms(c["max_ms"]) if c else "",
+                     ms(t["hot_ms"]) if t else "", "yes" if n in h["answers"] else ""])
+    return table(["at the HTTP edge", "hot runs", "p50", "p95", "max", "cold p50", "cold max", "DuckDB hot", "answer compared"], rows)
+
+
+def q14_table(r):
+    q = r["http"]["Q14"]
+    return table(["Q14, 4 clients each", "idle p50", "idle p95", "under a load p50", "p95", "ratio of p95"], [
+        [n, ms(q["idle"][n]["p50_ms"]), ms(q["idle"][n]["p95_ms"]), ms(q["busy"][n]["p50_ms"]), ms(q["busy"][n]["p95_ms"]),
+         f"{q['busy'][n]['p95_ms'] / q['idle'][n]['p95_ms']:.1f}"] for n in q["idle"]])
+
+
+def floor_table(r):
+    f, hot, inner = r["floor"], r["http"]["hot"], r["queries"]["ours"]
+    beside = {"sum": ("Q6 in process", inner["Q6"]["hot_ms"] / 5), "day-service": ("Q1 at the edge", hot["Q1"]["p50_ms"]), "day-tag": ("Q3k in process", inner["Q3k"]["hot_ms"])}
+    part = {"day-service": 90 / 395}
+    rows = []
+    for n, v in f.items():
+        name, took = beside.get(n, ("", 0))
+        share = part.get(n, 1)
+        rows.append([n, ms(v["one_ms"]), ms(v["all_ms"]), name, ms(took) if name else "", f"{took / (v['all_ms'] * share):.2f}" if name else ""])
+    return table(["raw loop over as many rows", "1 thread", "all threads", "question", "took", "times the floor"], rows)
+
+
 def report(o, results, where, command, version):
     sizes = [name_of(r["rows"]) for r in results]
-    times = lambda a, b: f"{a / b:.2f}"
-    ratios = []
-    for name in results[0]["loads"]:
-        ratios.append([f"load {name}"] + [f"**{times(min(r['loads'][name]['ours']), min(r['loads'][name]['theirs']))}**" for r in results])
+    times = lambda a, b: f"**{a / b:.3g}**"
+    ratios = [[f"load {name}"] + [times(min(r["loads"][name]["ours"]), min(r["loads"][name]["theirs"])) if name in r["loads"] else "" for r in results]
+              for name in results[0]["loads"]]
     for q, what in QUERIES.items():
         for kind in ("hot", "first"):
-            ratios.append([f"{q} {what}, {kind}"] + [
-                f"**{times(r['queries']['ours'][q][kind + '_ms'], r['queries']['theirs'][q][kind + '_ms'])}**" for r in results])
+            ratios.append([f"{q} {what}, {kind}"] + [times(r["queries"]["ours"][q][kind + "_ms"], r["queries"]["theirs"][q][kind + "_ms"]) for r in results])
     text = ["# Results of FinBench\n",
-            f"Made by `{command}` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {version}.\n",
-            f"Machine: {where}. Both engines: {o.threads} threads, {o.memory} MiB; files in the page cache. What is measured and how: `doc/bench.md`.\n",
+            f"Made by `{command}` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {version}. The same as JSON: `results.json`.\n",
+            f"Machine: {where}. Both engines: {o.threads} threads, {o.memory} MiB; files in the page cache unless \"cold\". What is measured and how: `doc/bench.md`.\n",
             "## Farthing's time divided by plain DuckDB's\n",
-            "Below 1 Farthing is faster. Every answer was compared with DuckDB's and is the same to the last digit.\n",
+            "In process, below 1 Farthing is faster. Every answer was compared with DuckDB's and is the same to the last digit.\n",
             table(["", *sizes], ratios)]
     for r in results:
-        loads, q, h = r["loads"], r["queries"], r["http"]
-        text += [f"\n## {name_of(r['rows'])}\n",
-                 table(["load", "file", "Farthing", "rows/s", "peak memory", "DuckDB", "rows/s", "peak memory", "all runs (s)"], [
-                     [n, f"{v['file']:.0f} MB", *side(r["rows"], v["ours"], v["peak"]), *side(r["rows"], v["theirs"], v["peak_theirs"]),
-                      " ".join(f"{t:.2f}" for t in v["ours"]) + " / " + " ".join(f"{t:.2f}" for t in v["theirs"])] for n, v in loads.items()]),
-                 f"\nOn disk: archive {loads['Parquet']['bills']:.0f} MB and ledger {loads['Parquet']['ledger']:.0f} MB"
-                 f" ({(loads['Parquet']['bills'] + loads['Parquet']['ledger']) * 1e6 / r['rows']:.0f} bytes a row); DuckDB's flat table {loads['Parquet']['flat']:.0f} MB."
-                 f" Demo account made and loaded in {r['demo'][0]:.1f} s, peak {r['demo'][1]:.0f} MB.\n",
-                 table(["query", "rows in the answer", "Farthing first", "hot", "DuckDB first", "hot"], [
+        q, h = r["queries"], r["http"]
+        text += [f"\n## {name_of(r['rows'])}\n", loads_table(r), again_text(r), edge_table(r),
+                 f"\nThe slowest of Q13's panels alone: {ms(h['slowest_panel'])}. Q1 from 4 connections: {h['throughput']['per_second']:,.0f} requests/s,"
+                 f" {h['throughput']['answer_bytes']:,} bytes each. Peak memory of the server: {h['peak']:.0f} MB, {h['anonymous']:.0f} MB of it not mapped files.\n",
+                 q14_table(r), "" if h["Q14"]["load_ran_throughout"] else "\n(The load ended before the clients did.)", "",
+                 table(["in process", "rows in the answer", "Farthing first", "hot", "DuckDB first", "hot"], [
                      [f"{n} {what}", str(q["rows"][n]), ms(q["ours"][n]["first_ms"]), ms(q["ours"][n]["hot_ms"]), ms(q["theirs"][n]["first_ms"]),
-                      ms(q["theirs"][n]["hot_ms"])] for n, what in QUERIES.items()]),
-                 f"\nFloor, one thread, {r['rows']:,} values in memory: sum {ms(q['ours']['floor-sum']['hot_ms'])},"
-                 f" sum by day and service {ms(q['ours']['floor-day-service']['hot_ms'])}."
-                 f" Peak memory of the process that asked: {max(x['peak_kb'] for n, x in q['ours'].items() if n in QUERIES) / 1024:.0f} MB.\n",
-                 table(["POST /v1/cost/query-by-view", "requests/s", "p50", "p99", "max", "answer"], [
-                     [f"{n} connection{'s' if n > 1 else ''}", f"{h[n]['per_second']:,.0f}", ms(h[n]["p50_ms"]), ms(h[n]["p99_ms"]), ms(h[n]["max_ms"]),
-                      f"{h[n]['answer_bytes']:,} bytes"] for n in (1, 4)]),
-                 f"\nPeak memory of the server: {h['peak']:.0f} MB."]
+                      ms(q["theirs"][n]["hot_ms"])] for n, what in QUERIES.items()]), "", floor_table(r),
+                 f"\nQ1 reads 90 of 395 days and is compared with that part of the floor; Q6 is five sums and compared with one fifth of its time."
+                 f" The bench of this size took {r['took'] / 60:.0f} minutes."]
     return "\n".join(text) + "\n"
 
 
 def main():
     p = argparse.ArgumentParser(prog="script/bench", description="FinBench on the demo bill against plain DuckDB.")
     p.add_argument("--short", action="store_true", help="20,000 rows and short runs; the report goes to the work folder")
-    p.add_argument("--size", action="append", choices=SIZES, help="S 1, M 10, L 100 million rows; may be repeated (default S and M)")
+    p.add_argument("--size", action="append", choices=SIZES, help="S 1, M 10, L 100 million, XL 1 billion rows; may be repeated (default S and M)")
     p.add_argument("--work", default=str(ROOT / "build-bench-work"), help="folder for files (default build-bench-work; L needs 60 GB)")
     p.add_argument("--keep", action="store_true", help="keep the bill files for the next run")
     p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="limit of both engines (default 2048)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="of both engines (default all)")
-    p.add_argument("--repeat", type=int, default=2, help="loads of each kind; the best counts (default 2)")
-    p.add_argument("--runs", type=int, default=10, help="hot runs of a query, fewer when they take over 20 s; the best counts (default 10)")
-    p.add_argument("--seconds", type=float, default=10, help="of HTTP requests (default 10)")
+    p.add_argument("--formats", default="Parquet,CSV.gz", help="what is loaded: Parquet,CSV.gz or Parquet alone (default both)")
+    p.add_argument("--repeat", type=int, default=1, help="loads of each kind; the best counts (default 1)")
+    p.add_argument("--hot", type=int, default=30, help="hot runs of what is more than one request (default 30)")
+    p.add_argument("--cold", type=int, default=5, help="cold runs (default 5)")
+    p.add_argument("--small", action="store_true", help="I4 as well: a load in a cgroup of 512 MiB (one more load of the packed file)")
+    p.add_argument("--runs", type=int, default=5, help="hot runs of a query in process, fewer when they take over 20 s; the best counts (default 5)")
+    p.add_argument("--seconds", type=float, default=3, help="of HTTP requests, each question (default 3)")
     p.add_argument("--build", default=str(BUILD), help="folder of the build (default build)")
     p.add_argument("--out", help="where the report goes (default bench/RESULTS.md)")
     o = p.parse_args()
+    o.formats = o.formats.split(",")
+    if "Parquet" not in o.formats or set(o.formats) - {f[0] for f in FORMATS}:
+        die("--formats is Parquet,CSV.gz or Parquet")
     if o.short:
-        o.repeat, o.runs, o.seconds = 1, 2, 1
+        o.repeat, o.runs, o.seconds, o.hot, o.cold = 1, 2, 0.5, 3, 1
     rows = [20_000] if o.short else [SIZES[s] for s in (o.size or ["S", "M"])]
     bench = Bench(o)
     where = machine(bench.work)
@@ -398,6 +556,7 @@ def main():
         version = ""
     version = version or "unknown"
     out = pathlib.Path(o.out) if o.out else bench.work / "RESULTS.md" if o.short else ROOT / "bench/RESULTS.md"
+    (out.parent / "results.json").write_text(json.dumps({"machine": where, "commit": version, "sizes": results}, indent=1, default=str) + "\n")
     out.write_text(report(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version))
     say(f"wrote {out}")
     print(out.read_text())

@@ -6,7 +6,7 @@
  * Same lines and answer files as duck.c writes, so that both can be compared byte by byte. Q3's
  * rules are predicates over `line` (RULES, one per line, first match wins): evaluated once per line
  * they become the group array of a scan. Q3 reads the rules each time; Q3k keeps the array, as a
- * saved virtual tag would. The floor is a plain loop over arrays of as many rows, nothing more.
+ * saved virtual tag would.
  */
 #include "query/query.h"
 
@@ -335,48 +335,6 @@ static void print_line(const char *name, double first, double hot)
     fflush(stdout);
 }
 
-/* ---- the floor: what two arrays and a loop need ---- */
-
-static void floor_of(const bench *b, int64_t rows)
-{
-    enum { SERVICES = 150 };
-    int64_t *cost = malloc((size_t)rows * sizeof *cost), *sum = calloc(395 * SERVICES, sizeof *sum),
-            check = 0;
-    uint16_t *day = malloc((size_t)rows * sizeof *day);
-    uint8_t *code = malloc((size_t)rows);
-    double best[2] = {1e300, 1e300};
-
-    if (!cost || !sum || !day || !code)
-        die("memory", NULL);
-    for (int64_t i = 0; i < rows; i++) {
-        cost[i] = i * 2654435761 % 1000003;
-        day[i] = (uint16_t)(i * 395 / rows);
-        code[i] = (uint8_t)((uint64_t)i * 2654435761u % SERVICES);
-    }
-    for (int run = 0; run <= b->runs; run++) {
-        double t0 = now_ms(), t1, t2;
-
-        for (int64_t i = 0; i < rows; i++)
-            check += cost[i];
-        t1 = now_ms();
-        for (int64_t i = 0; i < rows; i++)
-            sum[day[i] * SERVICES + code[i]] += cost[i];
-        t2 = now_ms();
-        best[0] = t1 - t0 < best[0] ? t1 - t0 : best[0];
-        best[1] = t2 - t1 < best[1] ? t2 - t1 : best[1];
-    }
-    for (size_t i = 0; i < 395 * SERVICES; i++)
-        check -= sum[i];
-    if (check != 0)
-        die("the floor does not add up", NULL);
-    print_line("floor-sum", best[0], best[0]);
-    print_line("floor-day-service", best[1], best[1]);
-    free(cost);
-    free(day);
-    free(code);
-    free(sum);
-}
-
 /* ---- start ---- */
 
 /* RULES as one CASE over line: {team} is the tag of that name. */
@@ -457,10 +415,5 @@ int main(int argc, char **argv)
     free(b.rule_case);
     fa_query_cache_free();
     fa_ledger_close(b.ledger);
-    {
-        const char *rows = getenv("FARTHING_BENCH_ROWS");
-
-        floor_of(&b, rows ? strtoll(rows, NULL, 10) : 1000000);
-    }
     return 0;
 }

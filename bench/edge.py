@@ -1,0 +1,178 @@
+"""What FinBench asks at the HTTP edge: the questions as the page sends them, their SQL for DuckDB, and how both are compared."""
+import datetime
+import decimal
+import http.client
+import json
+import re
+import subprocess
+import threading
+import time
+
+GLOBAL = {"costCenter": "Global"}
+TAG = {"env": "env", "team": "team"}
+
+
+def dim(key, kind="billing_dimension"):
+    return {**GLOBAL, "key": key, "type": kind}
+
+
+def day(last, n):
+    return str(last - datetime.timedelta(days=n - 1))
+
+
+def ask(last, days, keys=(), granularity="accumulated", cost="netAmortizedCost", **more):
+    return {"date": {"from": day(last, days), "to": str(last)}, "costType": cost, "granularity": granularity, "groupBy": list(keys), **more}
+
+
+def where(last, days):
+    return f"ChargePeriodStart >= TIMESTAMP '{day(last, days)}'"
+
+
+COSTS = {"unblendedCost": "BilledCost", "netUnblendedCost": "BilledCost", "amortizedCost": "EffectiveCost", "netAmortizedCost": "EffectiveCost",
+         "listCost": "ListCost"}
+DAY, MONTH = "strftime(ChargePeriodStart, '%Y-%m-%d')", "strftime(ChargePeriodStart, '%Y-%m')"
+NAMED = lambda c: f"coalesce({c}, '')"
+
+
+def questions(last):
+    """name -> what, path, requests, SQL whose first columns are (period, group values...), then the amount."""
+    account, service, region = dim("sub_account_name"), dim("service"), dim("region")
+    year = (last - datetime.timedelta(days=394)).replace(day=1)
+    whole = (last - year).days + 1
+    hour = "strftime(ChargePeriodStart, '%Y-%m-%dT%H')"
+    return {
+        "Q1": ("daily cost by service, 90 days", "/api/query", [ask(last, 90, [service], "day")],
+               f"SELECT {DAY}, {NAMED('ServiceName')}, sum(EffectiveCost) FROM bill WHERE {where(last, 90)} GROUP BY ALL"),
+        "Q2": ("top 20 resources, 30 days, with the 30 before", "/api/query",
+               [ask(last, 30, [dim("resource_id", "resource")], previous=True, top=20, others=False)], None),
+        "Q5": ("month x provider x region x env x team, 13 months", "/api/query",
+               [ask(last, whole, [dim("provider"), region, dim("env", "tag"), dim("team", "tag")], "month")],
+               f"SELECT {MONTH}, {NAMED('ProviderName')}, {NAMED('RegionId')}, {NAMED('tag_env')}, {NAMED('tag_team')}, sum(EffectiveCost) FROM bill"
+               f" WHERE {where(last, whole)} GROUP BY ALL"),
+        "Q6": ("13-month totals of five cost types, one request each", "/api/query", [ask(last, 395, cost=c) for c in COSTS],
+               "SELECT " + ", ".join(f"sum({c})" for c in COSTS.values()) + f" FROM bill WHERE {where(last, 395)}"),
+        "Q7": ("month x account x service, 13 months, CSV of all rows", "/api/query.csv", [ask(last, whole, [account, service], "month")], None),
+        "Q8": ("cost of resources whose id contains a text, 13 months", "/api/query",
+               [ask(last, 395, filters={**dim("resource_id", "resource"), "operator": "contains", "value": "/payments"})],
+               f"SELECT '', sum(EffectiveCost) FROM bill WHERE {where(last, 395)} AND contains(ResourceId, '/payments')"),
+        "Q9": ("distinct resources with a text, 50 of them", "/api/values",
+               [{**dim("resource_id", "resource"), "search": "arn:aws:rds", "limit": 50}], None),
+        "Q11": ("cost by hour and commitment status, 35 days (bill rows)", "/api/query", [ask(last, 35, [dim("commitment_discount_status")], "hour")],
+                f"SELECT {hour}, {NAMED('CommitmentDiscountStatus')}, sum(EffectiveCost) FROM bill WHERE {where(last, 35)} GROUP BY ALL"),
+    }
+
+
+def panels(last):
+    """Q13: a dashboard of twelve."""
+    s, r, a, p = dim("service"), dim("region"), dim("sub_account_name"), dim("provider")
+    return [ask(last, 30, previous=True), ask(last, 30, [s], "day", top=8), ask(last, 90, [p], "week"), ask(last, 395, [p], "month"),
+            ask(last, 30, [r], top=10), ask(last, 30, [a], "day", top=5), ask(last, 90, [dim("team", "tag")], "day", top=10),
+            ask(last, 395, [s], "month", top=10), ask(last, 30, [dim("resource_id", "resource")], top=20), ask(last, 30, cost="listCost"),
+            ask(last, 90, [dim("charge_category")], "month"), ask(last, 395, [dim("env", "tag")], "month")]
+
+
+class Server:
+    """`farthing serve` on a free port, with a signed-in session."""
+
+    def __init__(self, program, data, env, log, memory, link=None, cookie=None):
+        self.log = open(log, "ab")
+        self.p = subprocess.Popen([program, "serve", "--data", data, "--listen", "127.0.0.1:0", "--memory", f"{memory}MiB"],
+                                  stdout=subprocess.PIPE, stderr=self.log, env=env, text=True)
+        line = self.p.stdout.readline()
+        found = re.search(r"127\.0\.0\.1:(\d+)", line)
+        if not found:
+            raise SystemExit(f"bench: the server did not start: {line!r}, see {log}")
+        self.port = int(found[1])
+        self.local = threading.local()
+        self.cookie = cookie or ""
+        if link:
+            head, _ = self.post("/api/session/link", {"link": re.search(r"#([\w-]+)", link)[1], "password": "a pass phrase for the bench"})
+            self.cookie = head["Set-Cookie"].split(";")[0]
+
+    def headers(self):
+        return {"Content-Type": "application/json", "X-Requested-With": "farthing", "Sec-Fetch-Site": "same-origin", "Cookie": self.cookie}
+
+    def post(self, path, body):
+        for turn in range(2):
+            c = getattr(self.local, "c", None)
+            if c is None:
+                c = self.local.c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
+            try:
+                c.request("POST", path, json.dumps(body), self.headers())
+                r = c.getresponse()
+                text = r.read()
+                break
+            except (http.client.HTTPException, ConnectionError):  # the server ends a connection after so many requests
+                self.local.c = None
+                if turn:
+                    raise
+        if r.status not in (200, 201):
+            raise SystemExit(f"bench: POST {path}: {r.status} {text[:500]!r}")
+        return r.headers, text
+
+    def timed(self, path, bodies):
+        start = time.monotonic()
+        for b in bodies:
+            self.post(path, b)
+        return (time.monotonic() - start) * 1e3
+
+    def at_once(self, path, bodies):
+        start = time.monotonic()
+        threads = [threading.Thread(target=self.post, args=(path, b)) for b in bodies]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return (time.monotonic() - start) * 1e3
+
+    def peak_mb(self):
+        """VmHWM, and of it what is not mapped from files (which the page cache may take back)."""
+        text = open(f"/proc/{self.p.pid}/status").read()
+        get = lambda k: int(re.search(rf"{k}:\s+(\d+)", text)[1]) / 1024
+        return get("VmHWM"), get("RssAnon")
+
+    def end(self):
+        self.p.terminate()
+        self.p.wait(120)
+        self.log.close()
+
+
+def amount(text):
+    return decimal.Decimal(text)
+
+
+def cells(name, answers):
+    """Answers of /api/query as {(period, values...): amount}, zeros left out."""
+    if name == "Q6":
+        return {i: amount(a["total"]["total"]) for i, a in enumerate(answers)}
+    a, out = answers[0], {}
+    for g in a["groups"]:
+        for b, v in zip(a["buckets"], g["cells"]):
+            period = b[:7] if name == "Q5" else b[:13] if name == "Q11" else "" if name == "Q8" else b
+            key = (period, *g["values"])
+            out[key] = out.get(key, 0) + amount(v)
+    return {k: v for k, v in out.items() if v}
+
+
+def rounded(x):
+    return x.quantize(decimal.Decimal("1e-10"), decimal.ROUND_HALF_UP)
+
+
+def expected(name, tsv):
+    """The same from DuckDB's answer."""
+    rows = [line.split("\t") for line in tsv.splitlines()]
+    if name == "Q6":
+        return {i: rounded(amount(v)) for i, v in enumerate(rows[0])}
+    out = {tuple(r[:-1]): amount(r[-1] or "0") for r in rows}
+    return {k: v for k, v in out.items() if v}
+
+
+def differ(ours, theirs):
+    """What differs, or None. Cells are rounded so that they add up: each may be one 1e-10 off its own exact value, the total may not."""
+    near = decimal.Decimal("1.0000000001e-10")
+    for k in ours.keys() | theirs.keys():
+        if abs(ours.get(k, 0) - theirs.get(k, 0)) > near:
+            return f"{k}: {ours.get(k)} and {theirs.get(k)}"
+    if abs(sum(ours.values()) - rounded(decimal.Decimal(sum(theirs.values())))) > 0:
+        return f"the totals: {sum(ours.values())} and {sum(theirs.values())}"
+    return None
