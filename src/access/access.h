@@ -72,7 +72,7 @@
     X(COSTCENTERS_CREATE, "costcenters.create", "A", "Cost centers", "Upload and load bills, make connections") \
     X(COSTCENTERS_EDIT, "costcenters.edit", "A", "Cost centers", "Change sources and connections") \
     X(COSTCENTERS_DELETE, "costcenters.delete", "A", "Cost centers", "Delete sources and connections") \
-    X(TELEMETRY_VIEW, "telemetry.view", "ABR", "Telemetry", "See telemetry") \
+    X(TELEMETRY_VIEW, "telemetry.view", "ABRT", "Telemetry", "See telemetry") \
     X(TELEMETRY_EDIT, "telemetry.edit", "A", "Telemetry", "Change telemetry and its points") \
     X(ENDPOINTS_VIEW, "endpoints.view", "ABRT", "Endpoints", "See endpoints") \
     X(ENDPOINTS_CREATE, "endpoints.create", "AB", "Endpoints", "Make endpoints") \

@@ -160,16 +160,33 @@ FA_MUST_CHECK fa_rc fa_rules_from_csv(fa_str text, fa_arena *a, fa_row_faults *f
  * largest remainders, ties by place. A negative amount is split on its absolute value. false: all weights are 0. */
 bool fa_split(fa_i128 amount, const fa_i128 *weight, size_t n, fa_i128 *out);
 
-/* ---- telemetry (inform.md 7.8) ---- */
+/* ---- telemetry (inform.md 7.8, integrations.md 14) ---- */
 typedef struct fa_telemetry {
     fa_str id, name, type;        /* type: "csv", "push", "prometheus", "megabill-ratio" */
-    fa_str field; const fa_str *additional; size_t nadditional; /* fields of a point, `field` first in value[] */
+    fa_str field; const fa_str *additional; size_t nadditional; /* fields of a point, `field` first in value[]; may be empty */
     const fa_str *metric; size_t nmetric;
     fa_str unit;
+    bool   is_active;             /* false: nothing more is taken in; what there is stays */
+    fa_str date_column, date_format; /* csv */
     fa_str view_id; fa_str time_frame; /* megabill-ratio: "same-day", "last::N::day", "previousMonth" */
+    fa_str url, query; bool is_counter; /* prometheus: server, PromQL; a counter's day is the sum of its increments */
+    fa_str error, created_by;     /* error: of the last refresh */
+    int64_t created_ms, updated_ms, received_ms, version; /* version grows with every change of points */
 } fa_telemetry;
 /* FA_ENOTFOUND. In the arena. */
 FA_MUST_CHECK fa_rc fa_telemetry_get(fa_ledger *l, fa_arena *a, fa_str id, fa_telemetry *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_list(fa_ledger *l, fa_arena *a, fa_telemetry **out, size_t *n, fa_err *e); /* by name */
+/* Makes (id empty) or changes one from its document (doc/page-api.md, Telemetry). FA_EINVAL the shape (field path);
+ * FA_EDATA a change of what must not change: type, and the metrics of one that has points. */
+FA_MUST_CHECK fa_rc fa_telemetry_save(fa_ledger *l, fa_arena *a, fa_str id, const json_t *doc, fa_str by, fa_telemetry *out,
+                                      fa_err *e);
+/* FA_ECONFLICT: tags use it; the message names them. */
+FA_MUST_CHECK fa_rc fa_telemetry_remove(fa_ledger *l, fa_arena *a, fa_str id, fa_err *e);
+/* The document and what is known of it, as one JSON object. */
+FA_MUST_CHECK fa_rc fa_telemetry_json(fa_ledger *l, fa_arena *a, const fa_telemetry *t, fa_jw *w, fa_err *e);
+/* The shape of the internal API (api.md 9.6). */
+void fa_telemetry_kpi_json(const fa_telemetry *t, fa_jw *w);
+
 /* To be called after every change of a telemetry or its points: what is computed from it then has a new hash. */
 void fa_telemetry_touch(void);
 typedef struct fa_point {
@@ -180,5 +197,33 @@ typedef struct fa_point {
 /* Points of one metric in [from,to] by day, then texts. Not for megabill-ratio: query/ computes those. */
 FA_MUST_CHECK fa_rc fa_telemetry_points(fa_ledger *l, fa_arena *a, fa_str id, fa_str metric, int32_t from, int32_t to,
                                         fa_point **out, size_t *n, fa_err *e);
+/* What came of one file, push or refresh. */
+#define FA_INTAKE_WORDS 100 /* rejects and warnings kept; the counts go on */
+typedef struct fa_intake {
+    fa_str  file;
+    int64_t rows, rejected, points; /* rows read; rows left out; points kept */
+    bool    unchanged;              /* the same content is in already */
+    size_t  days, changed;          /* days in it; days whose points are others now */
+    int32_t first, last;            /* of its days; INT32_MIN: none */
+    fa_str  reject[FA_INTAKE_WORDS]; size_t nreject; /* "line 3: ..." */
+    fa_str  warning[FA_INTAKE_WORDS]; size_t nwarning;
+} fa_intake;
+/* A CSV file: replaces exactly the points the file of that name brought before (integrations.md 14). A row that is wrong
+ * is left out and named; FA_EDATA: the header is wrong, or no row is right: nothing changed. */
+FA_MUST_CHECK fa_rc fa_telemetry_csv(fa_ledger *l, fa_arena *a, fa_str id, fa_str file, fa_str text, fa_intake *out, fa_err *e);
+/* {"metric"?, "points": [{"date","value","fields"?}]}: each point replaces the one of its metric, day and fields; a null
+ * value takes it away. FA_EINVAL, FA_EDATA name the point: nothing changed. */
+FA_MUST_CHECK fa_rc fa_telemetry_push(fa_ledger *l, fa_arena *a, fa_str id, const json_t *body, fa_intake *out, fa_err *e);
+/* Takes in what is in DIR/drop/telemetry/<id>/ and changed since then (files *.csv, also in folders of a day or below).
+ * out has one per file. */
+FA_MUST_CHECK fa_rc fa_telemetry_drop(fa_ledger *l, fa_arena *a, fa_str id, int64_t since_ms, fa_intake **out, size_t *n,
+                                      fa_err *e);
+/* Asks the server for complete days: those not known yet and the last three again. */
+typedef struct fa_net fa_net;
+FA_MUST_CHECK fa_rc fa_telemetry_prometheus(fa_ledger *l, fa_net *net, fa_arena *a, fa_str id, fa_intake *out, fa_err *e);
+/* Whatever brings new points of its type; nothing for a push and a ratio. What went wrong stays with it as its error. */
+FA_MUST_CHECK fa_rc fa_telemetry_refresh(fa_ledger *l, fa_net *net, fa_arena *a, fa_str id, fa_intake **out, size_t *n,
+                                         fa_err *e);
+void fa_intake_json(fa_jw *w, const fa_intake *v);
 
 #endif

@@ -52,6 +52,10 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
         return rc;
     }
     atomic_store(&s->app.server, server); /* a job of the first request may run already */
+    if ((rc = fa_feeder_open(l, s->app.net, &s->app.feeder, e))) {
+        fa_api_close(s);
+        return rc;
+    }
     *out = s;
     return FA_OK;
 }
@@ -72,6 +76,7 @@ void fa_api_close(fa_api_server *s)
         return;
     /* jobs send events, so they end before the server; handlers ask jobs, so they go after it */
     fa_server_stop(s->app.server);
+    fa_feeder_close(s->app.feeder);
     fa_jobs_stop(s->app.jobs);
     fa_queries_stop(s->app.queries);
     fa_server_close(s->app.server);

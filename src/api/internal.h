@@ -18,6 +18,7 @@ typedef struct fa_app {
     fa_jobs    *jobs;
     fa_net     *net;   /* outgoing requests */
     fa_queries *queries;
+    fa_feeder  *feeder; /* telemetry that comes by itself */
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
 
@@ -75,6 +76,8 @@ fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;      
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
+fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
+fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
 fa_handler api_v1_tags, api_v1_tag, api_v1_tag_post, api_v1_tag_put, api_v1_tag_delete, api_v1_meta, api_v1_meta_put; /* tagsv.c */
 fa_handler api_v2_tags, api_v2_tag, api_v2_tag_post, api_v2_tag_put, api_v2_tag_delete, api_v2_meta, api_v2_meta_put;

@@ -10,6 +10,7 @@
 #define FA_JOB_H
 
 #include "access/access.h"
+#include "allocate/allocate.h"
 #include "base/base.h"
 #include "ledger/ledger.h"
 
@@ -35,5 +36,10 @@ FA_MUST_CHECK fa_rc fa_job_relive(fa_jobs *j, int64_t load_id, fa_str by, char i
 FA_MUST_CHECK fa_rc fa_job_cancel(fa_jobs *j, fa_str id, fa_err *e); /* FA_ENOTFOUND; FA_OK when it has ended */
 void                fa_jobs_json(fa_jobs *j, fa_jw *w); /* an array, newest first */
 size_t              fa_jobs_busy(fa_jobs *j);           /* waiting and running */
+
+/* ---- telemetry comes in by itself: drop folders every minute, Prometheus every six hours ---- */
+typedef struct fa_feeder fa_feeder;
+FA_MUST_CHECK fa_rc fa_feeder_open(fa_ledger *l, fa_net *net, fa_feeder **out, fa_err *e);
+void                fa_feeder_close(fa_feeder *f); /* waits for what it does; NULL is fine */
 
 #endif

@@ -200,6 +200,50 @@ FA_MUST_CHECK fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost
 FA_MUST_CHECK fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result, fa_cost_query *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_purge(fa_store *s, fa_str account, int64_t drop_results_before_ms, int64_t drop_ids_before_ms, fa_err *e);
 
+/* ---- telemetry: its definition, the files that brought points, the points ---- */
+typedef struct fa_telemetry_row {
+    fa_str  id, name, type, body; /* body: JSON, see allocate/ */
+    bool    is_active;
+    fa_str  error, created_by;    /* error: of the last refresh; empty: it went well */
+    int64_t created_ms, updated_ms, received_ms; /* received: points last came; -1 never */
+    int64_t version;              /* grows with every change of points */
+} fa_telemetry_row;
+typedef struct fa_telemetry_file {
+    int64_t id;
+    fa_str  name, hash, detail;   /* hash: of the content, empty: none; detail: JSON */
+    int64_t received_ms;
+} fa_telemetry_file;
+typedef struct fa_telemetry_point {
+    fa_str  metric;
+    int32_t day;
+    fa_str  key, amount;          /* values of the fields with 0x1f between them; exact decimal */
+} fa_telemetry_point;
+typedef struct fa_telemetry_span {
+    int32_t first, last;          /* INT32_MIN: no points */
+    int64_t points;
+} fa_telemetry_span;
+/* Inserts, or updates name, type, body and is_active. Name unique, case folded: FA_ECONFLICT. */
+FA_MUST_CHECK fa_rc fa_telemetry_put(fa_store *s, fa_str account, const fa_telemetry_row *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_row_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_row *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_rows(fa_store *s, fa_arena *a, fa_str account, fa_telemetry_row **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_telemetry_delete(fa_store *s, fa_str account, fa_str id, fa_err *e); /* and all that hangs on it */
+FA_MUST_CHECK fa_rc fa_telemetry_failed(fa_store *s, fa_str account, fa_str id, fa_str error, fa_err *e);
+/* Something came; `changed`: the version grows, and days marked with fa_telemetry_day_changed afterwards have it. */
+FA_MUST_CHECK fa_rc fa_telemetry_received(fa_store *s, fa_str account, fa_str id, int64_t received_ms, bool changed, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_day_changed(fa_store *s, fa_str account, fa_str id, int32_t day, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_days_since(fa_store *s, fa_arena *a, fa_str account, fa_str id, int64_t version, int32_t **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_span_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_span *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_file_put(fa_store *s, fa_str account, fa_str id, const fa_telemetry_file *v, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_telemetry_files(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_telemetry_file **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_telemetry_file_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str name, fa_telemetry_file *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_file_same(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str hash, fa_telemetry_file *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_point_put(fa_store *s, fa_str account, fa_str id, int64_t file, const fa_telemetry_point *p, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_point_drop(fa_store *s, fa_str account, fa_str id, int64_t file, const fa_telemetry_point *p, fa_err *e);
+FA_MUST_CHECK fa_rc fa_telemetry_points_of_file(fa_store *s, fa_arena *a, fa_str account, fa_str id, int64_t file, int32_t from, int32_t to,
+                                                fa_telemetry_point **out, size_t *n, fa_err *e); /* by metric, day, key */
+FA_MUST_CHECK fa_rc fa_telemetry_point_list(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_str metric, int32_t from, int32_t to,
+                                            fa_telemetry_point **out, size_t *n, fa_err *e); /* by day, key; one per file */
+
 /* ---- the vault: what vault/ sealed; nothing of it can be read here ---- */
 typedef struct fa_vault_key {
     fa_str  id, master, wrapped; /* the account's key under the master key named `master` */

@@ -1,0 +1,139 @@
+/*
+ * feeder.c - brings telemetry in by itself: drop folders every minute, Prometheus every six hours.
+ *
+ * The one idea: one thread, one pass over all telemetry; what a pass does twice changes nothing, so a server
+ * that was stopped in the middle simply does it again.
+ */
+#include "job/job.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { EVERY_MS = 60000, ASK_MS = 6 * 3600000, SLACK_MS = 5000 };
+
+struct fa_feeder {
+    fa_ledger *l;
+    fa_net *net;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool is_stopped; /* under lock */
+    int64_t every_ms, since_ms;
+};
+
+static void feed_one(fa_feeder *f, fa_arena *a, const fa_telemetry *t, int64_t since_ms)
+{
+    fa_intake *in = NULL;
+    size_t n = 0;
+    fa_err e = {0};
+    fa_rc rc = FA_OK;
+
+    if (!t->is_active)
+        return;
+    if (fa_str_eqz(t->type, "csv"))
+        rc = fa_telemetry_drop(f->l, a, t->id, since_ms, &in, &n, &e);
+    else if (fa_str_eqz(t->type, "prometheus") && fa_now_ms() - t->received_ms >= ASK_MS)
+        rc = fa_telemetry_refresh(f->l, f->net, a, t->id, &in, &n, &e);
+    if (rc)
+        fa_log(FA_LOG_WARN, "telemetry", "id=%.*s error=\"%s\"", FA_FMT(t->id), e.msg);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (!in[i].unchanged)
+            fa_log(FA_LOG_INFO, "telemetry", "id=%.*s rows=%lld rejected=%lld changed_days=%zu",
+                   FA_FMT(t->id), (long long)in[i].rows, (long long)in[i].rejected, in[i].changed);
+}
+
+static bool stopped(fa_feeder *f)
+{
+    bool yes;
+
+    pthread_mutex_lock(&f->lock);
+    yes = f->is_stopped;
+    pthread_mutex_unlock(&f->lock);
+    return yes;
+}
+
+static void pass(fa_feeder *f)
+{
+    int64_t start = fa_now_ms();
+    fa_telemetry *t;
+    fa_arena a, one;
+    size_t n = 0;
+    fa_err e = {0};
+
+    fa_arena_init(&a, 0);
+    if (fa_telemetry_list(f->l, &a, &t, &n, &e))
+        fa_log(FA_LOG_WARN, "telemetry", "error=\"%s\"", e.msg);
+    else
+        for (size_t i = 0; i < n && !stopped(f); i++) {
+            fa_arena_init(&one, 0);
+            feed_one(f, &one, &t[i], f->since_ms);
+            fa_arena_release(&one);
+        }
+    fa_arena_release(&a);
+    f->since_ms = start - SLACK_MS;
+}
+
+static void *run(void *arg)
+{
+    fa_feeder *f = arg;
+
+    while (!stopped(f)) {
+        struct timespec until;
+
+        pass(f);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += f->every_ms / 1000;
+        until.tv_nsec += f->every_ms % 1000 * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        pthread_mutex_lock(&f->lock);
+        if (!f->is_stopped)
+            (void)pthread_cond_timedwait(&f->wake, &f->lock, &until);
+        pthread_mutex_unlock(&f->lock);
+    }
+    return NULL;
+}
+
+fa_rc fa_feeder_open(fa_ledger *l, fa_net *net, fa_feeder **out, fa_err *e)
+{
+    fa_feeder *f = calloc(1, sizeof *f);
+    const char *every = getenv("FARTHING_FEED_MS"); /* tests wait less */
+    long ms = every ? strtol(every, NULL, 10) : 0;
+    int rc;
+
+    *out = NULL;
+    if (!f)
+        return fa_oom(e);
+    f->l = l;
+    f->net = net;
+    f->every_ms = ms > 0 && ms <= EVERY_MS ? ms : EVERY_MS;
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->wake, NULL);
+    rc = pthread_create(&f->thread, NULL, run, f);
+    if (rc) {
+        pthread_cond_destroy(&f->wake);
+        pthread_mutex_destroy(&f->lock);
+        free(f);
+        return fa_fail(e, FA_EENV, "could not start a thread: %s", strerrordesc_np(rc));
+    }
+    *out = f;
+    return FA_OK;
+}
+
+void fa_feeder_close(fa_feeder *f)
+{
+    if (!f)
+        return;
+    pthread_mutex_lock(&f->lock);
+    f->is_stopped = true;
+    pthread_cond_signal(&f->wake);
+    pthread_mutex_unlock(&f->lock);
+    pthread_join(f->thread, NULL);
+    pthread_cond_destroy(&f->wake);
+    pthread_mutex_destroy(&f->lock);
+    free(f);
+}
