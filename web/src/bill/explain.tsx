@@ -35,11 +35,11 @@ interface Caught {
     rules: { rule: number; to: string | KeyRef; cost: string; lines: number }[];
 }
 /** Which rules of a virtual tag gave this value, and what each caught. */
-function CaughtBy({ tag, one, by, row, bucket, currency, keys }: { tag: KeyRef; one: Question; by: KeyRef[]; row: Row; bucket: string | null; currency: string; keys: KeyInfo[] | null }): JSX.Element {
+function CaughtBy({ tag, question, row, bucket, currency, keys }: { tag: KeyRef; question: Question; row: Row; bucket: string | null; currency: string; keys: KeyInfo[] | null }): JSX.Element {
     const [state, setState] = useState<Caught | ApiError | null>(null);
     useEffect(() => {
         const stop = new AbortController();
-        call<Caught>('POST', '/api/tags/explain', { tagId: tag.key, question: wire({ ...one, groupBy: by }), cell: { values: row.values, ...(bucket === null ? {} : { bucket }) } }, stop.signal)
+        call<Caught>('POST', '/api/tags/explain', { tagId: tag.key, question: wire(question), cell: { values: row.values, ...(bucket === null ? {} : { bucket }) } }, stop.signal)
             .then(setState)
             .catch((e: unknown) => {
                 if (e instanceof ApiError) setState(e);
@@ -48,7 +48,7 @@ function CaughtBy({ tag, one, by, row, bucket, currency, keys }: { tag: KeyRef; 
     }, []);
     const to = (t: string | KeyRef): string => (typeof t === 'string' ? t : `the value of ${keyLabel(t, keys)}`);
     const name = keyLabel(tag, keys);
-    const value = valueLabel(row.values[by.indexOf(tag)] ?? '', tag);
+    const value = valueLabel(row.values[question.groupBy.indexOf(tag)] ?? '', tag);
     return (
         <section aria-live="polite">
             <h3>Which rule of {name} caught it</h3>
@@ -56,7 +56,7 @@ function CaughtBy({ tag, one, by, row, bucket, currency, keys }: { tag: KeyRef; 
                 <ul class="caught">
                     {state.rules.map((c) => (
                         <li key={c.rule}>
-                            <span>{c.rule < 0 ? <b>The default value</b> : <b>Rule {c.rule + 1}</b>} <span class="soft">gives {to(c.to) || value}</span></span>
+                            <span>{c.rule < 0 ? <b>No rule</b> : <b>Rule {c.rule + 1}</b>} <span class="soft">{c.rule < 0 ? 'leaves' : 'gives'} {to(c.to) || value}</span></span>
                             <span title={exact(dec(c.cost), currency)}>{money(dec(c.cost), currency)} <span class="soft small">{count(c.lines)} {c.lines === 1 ? 'line' : 'lines'}</span></span>
                         </li>
                     ))}
@@ -114,7 +114,7 @@ export function Explain({ r, row, bucket, question, view, session, onClose }: { 
                     <button type="button" onClick={() => void copy(asCurl(one, r, row ? null : view), 'API call')}>Copy as API call</button>
                     <button type="button" onClick={() => void copy(json, 'Question')}>Copy question</button>
                 </div>
-                {tags.map((k) => <CaughtBy key={k.key} tag={k} one={one} by={question.groupBy} row={row as Row} bucket={bucket === undefined ? null : (r.answer.buckets[bucket] as string)} currency={r.currency} keys={keys} />)}
+                {tags.map((k) => <CaughtBy key={k.key} tag={k} question={question} row={row as Row} bucket={bucket === undefined ? null : (r.answer.buckets[bucket] as string)} currency={r.currency} keys={keys} />)}
                 <h3>Bill rows behind it</h3>
                 {row?.isOthers ? <p class="small soft">Others stands for {count(row.others)} groups; open it in the table to see the rows of one. These are the rows of the whole question.</p> : null}
                 {state === 'busy' ? <Skeleton rows={6} label="Fetching bill rows" /> : state instanceof ApiError ? <Failure what="The rows could not be fetched" error={state} retry={() => setTries(tries + 1)} /> : (

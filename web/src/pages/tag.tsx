@@ -98,7 +98,8 @@ function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null;
     useEffect(() => () => unsaved.set(null), []);
 
     const ready = complete(draft) === null;
-    const preview = usePreview(ready ? draft : null, basis);
+    const [keyAt, setKeyAt] = useState('');
+    const preview = usePreview(ready ? draft : null, basis, keyAt);
     const question = useMemo<Question>(() => ({ ...defaultQuestion(basis.costType), date: basis.date, groupBy: [], filters: null }), [basis]);
     const currency = preview.answer?.currency ?? session.account.currency;
 
@@ -192,7 +193,7 @@ function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null;
                     {tab === 'reallocation' ? <Reallocation draft={draft} keys={keys} question={question} basis={basis} onBasis={setBasis} values={preview.answer?.values ?? []} currency={currency} readOnly={readOnly} onChange={(allocations) => change({ allocations })} /> : null}
                     {tab === 'values' && id ? <MetadataEditor id={id} values={preview.answer?.values ?? []} currency={currency} readOnly={readOnly} /> : null}
                 </div>
-                {tab === 'tagging' ? (ready ? <PreviewPane p={preview} draft={draft} basis={basis} onBasis={setBasis} /> : <aside class="card previewpane" aria-label="Preview"><div class="panehead"><h2>Preview</h2></div><p class="pad soft">What the tag does to the bill appears here as soon as it has {complete(draft)}.</p></aside>) : null}
+                {tab === 'tagging' ? (ready ? <PreviewPane p={preview} draft={draft} basis={basis} onBasis={setBasis} keyAt={keyAt} onKey={setKeyAt} /> : <aside class="card previewpane" aria-label="Preview"><div class="panehead"><h2>Preview</h2></div><p class="pad soft">What the tag does to the bill appears here as soon as it has {complete(draft)}.</p></aside>) : null}
             </div>
             {layer === 'versions' && id ? <Versions id={id} name={draft.name} onClose={() => setLayer('none')} onChanged={reload} /> : null}
             {layer === 'graph' ? <GraphDialog {...(id ? { focus: id } : {})} onClose={() => setLayer('none')} /> : null}

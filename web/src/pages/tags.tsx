@@ -176,7 +176,7 @@ export function VirtualTags(): JSX.Element {
                                     <th scope="row"><a href={`/virtual-tags/${t.id}`} class="plainlink" onClick={(e) => { if (e.metaKey || e.ctrlKey || e.shiftKey) return; e.preventDefault(); go(`/virtual-tags/${t.id}`); }}>{t.name}</a>{t.hasStaged ? <span class="badge running after" title={t.hasLive ? 'A staged version waits to be published' : 'Not in use until it is published'}>staged</span> : null}{t.error ? <span class="badge failed after" title={t.error}>feed failed</span> : null}{t.allocationCount ? <span class="badge after" title={`${t.allocationCount} ${t.allocationCount === 1 ? 'entry' : 'entries'} of reallocation`}>reallocation</span> : null}</th>
                                     <td><KindBadge t={t} /></td>
                                     <td>{folderName(t.folderId) || <span class="soft">–</span>}</td>
-                                    <td class="num">{t.kind === 'rules' || t.ruleCount ? count(t.ruleCount) : t.rows != null ? <span title="Rows of its table">{count(t.rows)} rows</span> : <span class="soft">–</span>}</td>
+                                    <td class="num">{t.ruleCount || (t.kind === 'rules' && !t.predefined) ? count(t.ruleCount) : t.rows ? <span title="Rows of its table">{count(t.rows)} rows</span> : <span class="soft">–</span>}</td>
                                     <td>{t.predefined ? <span class="soft">Finout</span> : t.createdBy}</td>
                                     <td title={moment(t.createdAt)}>{t.createdAt ? longDay(new Date(t.createdAt).toISOString()) : ''}</td>
                                     <td title={t.updatedBy ? `by ${t.updatedBy}` : undefined}>{moment(t.updatedAt, session.today)}</td>

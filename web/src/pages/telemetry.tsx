@@ -16,7 +16,7 @@ import { Lines } from '../parts/lines';
 import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
 import { fieldsOf } from '../tags/telemetry';
-import type { Telemetry } from '../tags/types';
+import type { Intake, Telemetry } from '../tags/types';
 
 type Type = 'csv' | 'push' | 'prometheus' | 'megabill-ratio';
 const TYPES: [Type, string, string][] = [
@@ -29,19 +29,6 @@ const typeLabel = (t: string): string => TYPES.find(([id]) => id === t)?.[1] ?? 
 const FORMATS = ['yyyy-MM-dd', 'yyyy/MM/dd', 'yyyy/M/d', 'MM/d/yyyy', 'yyyy-M-d', "yyyy-MM-dd'T'00:00:00'Z'"];
 const STALE_DAYS = 3;
 
-export interface Intake {
-    file: string;
-    rows: number;
-    rejected: number;
-    points: number;
-    days: number;
-    changedDays: number;
-    firstDay: string | null;
-    lastDay: string | null;
-    unchanged: boolean;
-    rejects: string[];
-    warnings: string[];
-}
 const intakeText = (i: Intake): string => (i.unchanged ? `${i.file}: the same as before` : `${i.file}: ${count(i.points)} points on ${count(i.days)} days${i.rejected ? `, ${count(i.rejected)} rows rejected` : ''}; ${count(i.changedDays)} days changed`);
 
 export function TelemetryCentre(): JSX.Element {
@@ -225,6 +212,7 @@ function Points({ t, session, onClose }: { t: Telemetry; session: Session; onClo
                                     <thead><tr><th scope="col">Day</th>{fieldsOf(t).map((f) => <th scope="col" key={f}>{f}</th>)}<th scope="col" class="num">{list?.metric}{list?.unit ? ` (${list.unit})` : ''}</th></tr></thead>
                                     <tbody>{[...(list?.points ?? [])].reverse().slice(0, 300).map((x, i) => <tr key={i}><th scope="row">{longDay(x.date)}</th>{fieldsOf(t).map((f) => <td key={f} class="clip">{x.fields[f] ?? ''}</td>)}<td class="num mono">{x.value}</td></tr>)}</tbody></table>
                             </div>
+                            {t.files?.length ? <><h3>Where they came from</h3><ul class="notices small">{t.files.map((f) => <li key={f.name}>{f.name}, {moment(f.receivedAt, session.today)}{f.result ? <span class="soft">: {intakeText(f.result)}</span> : null}</li>)}</ul></> : null}
                             <p class="small soft">{count(list?.count ?? 0)} points{(list?.points.length ?? 0) > 300 ? '; the newest 300 are listed' : ''}.</p>
                         </>
                     )}
@@ -256,6 +244,8 @@ function Edit({ t, onClose, onSaved }: { t: Telemetry | null; onClose: () => voi
     const [busy, setBusy] = useState(false);
     const list = (s: string): string[] => s.split(',').map((x) => x.trim()).filter(Boolean);
     const put = (k: string) => (e: { currentTarget: { value: string } }): void => setData({ ...data, [k]: e.currentTarget.value });
+    /* What points are told apart by does not change once there are some. */
+    const fixed = (t?.points ?? 0) > 0;
     const mine: Record<Type, string[]> = { csv: ['dateColumn', 'dateFormat'], push: [], prometheus: ['url', 'query', 'kind'], 'megabill-ratio': ['viewId', 'timeFrameType'] };
     const days = /^last::(\d+)::day$/.exec(data['timeFrameType'] ?? '')?.[1];
     const lack = !name.trim() ? 'a name' : type !== 'csv' && list(metrics).length === 0 ? 'a metric' : type === 'prometheus' && (!data['url'] || !data['query']) ? 'an address and a query' : type === 'megabill-ratio' && !data['viewId'] ? 'a view' : null;
@@ -289,8 +279,8 @@ function Edit({ t, onClose, onSaved }: { t: Telemetry | null; onClose: () => voi
                     </>
                 ) : (
                     <>
-                        <label>Fields, the allocation key first<input type="text" value={fields} maxLength={2000} placeholder="team, cluster" onInput={(e) => setFields(e.currentTarget.value)} /></label>
-                        <label>{type === 'csv' ? 'Metrics (empty: every other column of the first file)' : 'Metric'}<input type="text" value={metrics} maxLength={2000} placeholder="queries" onInput={(e) => setMetrics(e.currentTarget.value)} /></label>
+                        <label>Fields, the allocation key first <input type="text" value={fields} disabled={fixed} maxLength={2000} placeholder="team, cluster" onInput={(e) => setFields(e.currentTarget.value)} /></label>
+                        <label>{type === 'csv' ? 'Metrics (empty: the last column of the first file)' : 'Metric'} <input type="text" value={metrics} disabled={fixed} maxLength={2000} placeholder="queries" onInput={(e) => setMetrics(e.currentTarget.value)} /></label>
                         <label>Unit<input type="text" value={unit} maxLength={200} placeholder="queries" onInput={(e) => setUnit(e.currentTarget.value)} /></label>
                     </>
                 )}
@@ -335,7 +325,7 @@ function Feed({ t, onClose, onDone }: { t: Telemetry; onClose: () => void; onDon
         <Dialog title={`Points for "${t.name}"`} kind="middle" onClose={onClose}>
             <div class={over ? 'dropzone over' : 'dropzone'} onDragOver={(e) => { e.preventDefault(); setOver(true); }} onDragLeave={() => setOver(false)} onDrop={(e) => { e.preventDefault(); setOver(false); void send([...(e.dataTransfer?.files ?? [])]); }}>
                 <input ref={input} type="file" multiple accept=".csv,text/csv" class="away" tabIndex={-1} aria-label="CSV files" onChange={(e) => { void send([...(e.currentTarget.files ?? [])]); e.currentTarget.value = ''; }} />
-                <span>Drop CSV files with the columns <code>{example}</code>. A file sent again under its name replaces the days it owned.</span>
+                <span>Drop CSV files with the columns <code>{example}</code>. A file sent again under its name replaces what it brought. Files put into <code>{`DIR/drop/telemetry/${t.id}/`}</code> are read every minute.</span>
                 <button type="button" class="primary" disabled={busy} onClick={() => input.current?.click()}>{busy ? 'Sending' : 'Choose files'}</button>
             </div>
             <ul class="stack" aria-live="polite">
@@ -359,7 +349,7 @@ function HowToPush({ t, onClose }: { t: Telemetry; onClose: () => void }): JSX.E
     const body = JSON.stringify({ metric: t.metricNames[0] ?? 'metric', points: [point] });
     return (
         <Dialog title={`Push points to "${t.name}"`} kind="middle" onClose={onClose}>
-            <p class="small soft">A point sent again replaces the one before. The token needs a role with telemetry.edit.</p>
+            <p class="small soft">A point sent again replaces the one before. The token must be one of an administrator. A value of null takes the point away.</p>
             <CopyField label="Call" value={`curl -sS '${location.origin}/v1/telemetry/${t.id}/points' -H 'Content-Type: application/json' -H "x-finout-client-id: $FARTHING_CLIENT_ID" -H "x-finout-secret-key: $FARTHING_SECRET_KEY" -d '${body}'`} />
         </Dialog>
     );

@@ -63,14 +63,15 @@ export function useLive<T, X>(path: string, body: unknown, along: X, id: string)
     return { answer: state.answer, along: state.along, error: state.error, stale: body !== null && state.id !== at };
 }
 
-export function usePreview(draft: Draft | null, basis: Basis): Previewed {
+/** `key`: which output of a relation or level of a hierarchy; empty: the first. */
+export function usePreview(draft: Draft | null, basis: Basis, key = ''): Previewed {
     const sent = useMemo(() => {
         if (!draft) return null;
         const rules = draft.rules.filter((r) => lacks(r) === null);
         // Names and folders change no figure: typing them asks nothing.
         const document = { ...toDocument(draft, rules), name: draft.name.trim() || 'draft', category: '', folderId: null };
-        return { ids: rules.map((r) => r.id), body: { document, ...basis }, id: JSON.stringify([{ ...document, name: '' }, basis]) };
-    }, [draft, basis]);
+        return { ids: rules.map((r) => r.id), body: { document, ...basis, ...(key ? { key } : {}) }, id: JSON.stringify([{ ...document, name: '' }, basis, key]) };
+    }, [draft, basis, key]);
     const live = useLive<Preview, number[]>('/api/tags/preview', sent?.body ?? null, sent?.ids ?? [], sent?.id ?? '');
     const ids = live.along ?? NONE;
     const place = useMemo(() => new Map(ids.map((x, i) => [x, i])), [ids]);
@@ -93,18 +94,21 @@ export function BasisBar({ basis, onChange, range }: { basis: Basis; onChange: (
     );
 }
 
+/** The keys a document exposes that can be told apart: those that were saved. */
+const shownKeys = (d: Draft): { id: string; name: string }[] => (d.relation?.outputs ?? d.hierarchy?.levels ?? []).filter((k): k is { id: string; name: string; field: string } => Boolean(k.id));
 const VALUES_SHOWN = 100;
-export function PreviewPane({ p, draft, basis, onBasis }: { p: Previewed; draft: Draft; basis: Basis; onBasis: (b: Basis) => void }): JSX.Element {
+export function PreviewPane({ p, draft, basis, onBasis, keyAt, onKey }: { p: Previewed; draft: Draft; basis: Basis; onBasis: (b: Basis) => void; keyAt: string; onKey: (k: string) => void }): JSX.Element {
     const a = p.answer;
     const [all, setAll] = useState(false);
     const left = draft.rules.filter((r) => lacks(r) !== null).length;
     return (
         <aside class="card previewpane" aria-label="Preview" aria-busy={p.stale}>
-            <div class="panehead"><h2>Preview</h2><span class="sp" /><BasisBar basis={basis} onChange={onBasis} range={a?.range} /></div>
+            <div class="panehead"><h2>Preview</h2><span class="sp" /><BasisBar basis={basis} onChange={onBasis} range={a?.range} />
+                {shownKeys(draft).length > 1 ? <select aria-label="Key shown" value={keyAt} onChange={(e) => onKey(e.currentTarget.value)}>{shownKeys(draft).map((k, i) => <option key={k.id} value={i === 0 ? '' : k.id}>{k.name}</option>)}</select> : null}</div>
             {p.error ? <p class="problem pad" role="alert">{p.error.message}{p.error.field ? <> (<code>{p.error.field}</code>)</> : null}{p.error.hint ? `. ${p.error.hint}` : ''}</p> : null}
             {a === null ? (p.error ? null : <div class="skeleton" role="status" aria-label="Computing the preview">{Array.from({ length: 7 }, (_, i) => <div class="bone" key={i} />)}</div>) : (
                 <div class={p.stale ? 'stale' : undefined}>
-                    <Figures a={a} />
+                    <Figures a={a} kind={draft.kind} />
                     {left ? <p class="small soft pad">{left} unfinished {left === 1 ? 'rule is' : 'rules are'} left out.</p> : null}
                     <ValuesTable a={a} all={all} onAll={() => setAll(true)} />
                     <Moves a={a} />
@@ -116,13 +120,13 @@ export function PreviewPane({ p, draft, basis, onBasis }: { p: Previewed; draft:
     );
 }
 
-function Figures({ a }: { a: Preview }): JSX.Element {
+function Figures({ a, kind }: { a: Preview; kind: string }): JSX.Element {
     const total = dec(a.total);
     const un = dec(a.unmatched);
     return (
         <dl class="figures">
             <div><dt>Total</dt><dd title={exact(total, a.currency)}>{money(total, a.currency)}</dd></div>
-            <div><dt>Caught by rules</dt><dd>{percent(total - un, total) ?? '–'}</dd></div>
+            <div><dt>{kind === 'rules' ? 'Caught by rules' : 'With a value'}</dt><dd>{percent(total - un, total) ?? '–'}</dd></div>
             <div><dt>Default value</dt><dd title={exact(un, a.currency)}>{money(un, a.currency)}</dd></div>
         </dl>
     );
@@ -151,7 +155,8 @@ function ValuesTable({ a, all, onAll }: { a: Preview; all: boolean; onAll: () =>
                     );
                 })}</tbody>
             </table>
-            {shown.length < rows.length ? <p class="pad small"><button type="button" class="link" onClick={onAll}>Show all {count(rows.length)} values</button></p> : null}
+            {all && (a.valueCount ?? 0) > rows.length ? <p class="pad small soft">{count((a.valueCount ?? 0) - rows.length)} smaller values are not listed.</p> : null}
+            {shown.length < rows.length ? <p class="pad small"><button type="button" class="link" onClick={onAll}>Show {rows.length < (a.valueCount ?? 0) ? 'the largest' : 'all'} {count(rows.length)} values</button></p> : null}
         </div>
     );
 }
@@ -164,7 +169,7 @@ function Moves({ a }: { a: Preview }): JSX.Element | null {
             <ul class="moves">
                 {a.moves.slice(0, 30).map((m, i) => <li key={i}><span class="clip">{m.from || 'No value'}</span><span class="soft" aria-hidden="true">→</span><span class="away">to</span><span class="clip">{m.to || 'No value'}</span><b title={exact(dec(m.cost), a.currency)}>{money(dec(m.cost), a.currency)}</b></li>)}
             </ul>
-            {a.moves.length > 30 ? <p class="small soft">and {count(a.moves.length - 30)} smaller ones</p> : null}
+            {a.moves.length > 30 ? <p class="small soft">and {count(Math.max(a.moveCount ?? 0, a.moves.length) - 30)} smaller ones</p> : null}
         </section>
     );
 }
@@ -180,7 +185,7 @@ function Sample({ a, ids, draft }: { a: Preview; ids: number[]; draft: Draft }):
             <div class="tablebox own samples" tabIndex={0} role="region" aria-label="Sample lines">
                 <table class="plain tight">
                     <caption class="away">Lines of the bill and the rule that caught each</caption>
-                    <thead><tr><th scope="col">Rule</th><th scope="col">Value</th><th scope="col" class="num">Cost</th>{columns.map((c) => <th scope="col" key={c}>{c}</th>)}</tr></thead>
+                    <thead><tr><th scope="col">Rule</th><th scope="col">Value</th><th scope="col" class="num">Cost</th>{columns.map((c) => <th scope="col" key={c}>{c.replace(/([A-Z])/g, ' $1').replace(/^./, (x) => x.toUpperCase())}</th>)}</tr></thead>
                     <tbody>{a.sample.map((s, i) => (
                         <tr key={i}>
                             <td>{s.rule < 0 ? 'default' : (now.get(ids[s.rule] ?? -1) ?? 'gone')}</td><th scope="row">{s.value}</th><td class="num" title={exact(dec(s.cost), a.currency)}>{money(dec(s.cost), a.currency)}</td>

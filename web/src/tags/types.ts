@@ -139,13 +139,26 @@ export interface Preview {
     total: string;
     values: { value: string; cost: string; share?: string | number; lines: number; liveCost: string | null }[];
     rules: { matched: string; shadowed: string; lines: number; values: number; dead: boolean }[];
+    valueCount?: number;
+    moveCount?: number;
     unmatched: string;
     moves: { from: string; to: string; cost: string }[];
     sample: ({ rule: number; value: string; cost: string } & Record<string, unknown>)[];
     elapsedMs: number;
 }
-export interface Caught {
-    rules: { rule: number; to: To; cost: string; lines: number }[];
+/** What became of a file of points. */
+export interface Intake {
+    file: string;
+    rows: number;
+    rejected: number;
+    points: number;
+    days: number;
+    changedDays: number;
+    firstDay: string | null;
+    lastDay: string | null;
+    unchanged: boolean;
+    rejects: string[];
+    warnings: string[];
 }
 export interface Telemetry {
     id: string;
@@ -163,6 +176,7 @@ export interface Telemetry {
     usedBy: { id: string; name: string }[];
     error: string | null;
     data?: Record<string, unknown>;
+    files?: { name: string; receivedAt: string; result: Intake | null }[];
 }
 export type ValueMetadata = Record<string, { groups?: string[]; customMetadata?: Record<string, string>; endpoints?: unknown[] } | null>;
 export interface LineError {
