@@ -36,6 +36,8 @@ export interface Question {
     previous: boolean;
     top: number;
     others: boolean;
+    /** Also what of each group is its own and what was reallocated to it. */
+    shared: boolean;
 }
 export type ChartKind = 'bar' | 'area' | 'line' | 'pie' | 'treemap';
 export interface ChartState {
@@ -56,6 +58,8 @@ export interface Group {
     cells: string[];
     isOthers: boolean;
     others: number;
+    direct?: string;
+    shared?: string;
 }
 export interface Answer {
     question: unknown;
@@ -64,7 +68,7 @@ export interface Answer {
     currency: string;
     buckets: string[];
     groups: Group[];
-    total: { total: string; previous: string | null; cells: string[] };
+    total: { total: string; previous: string | null; cells: string[]; direct?: string; shared?: string };
     groupCount: number;
     rows: number;
     knownTo: string | null;

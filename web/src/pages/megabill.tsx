@@ -221,6 +221,7 @@ export function MegaBill(): JSX.Element {
                                             <div class="menu">
                                                 <label class="line"><input type="checkbox" checked={chart.pivot} onChange={() => setChart({ pivot: !chart.pivot })} /> A column per {question.granularity === 'accumulated' ? 'period' : question.granularity}</label>
                                                 <label class="line"><input type="checkbox" checked={question.others} onChange={() => setQuestion({ others: !question.others }, true)} /> Show the others as one row</label>
+                                                {question.groupBy.some((k) => k.type === 'virtual_tag') ? <label class="line"><input type="checkbox" checked={question.shared} onChange={() => setQuestion({ shared: !question.shared }, true)} /> Direct and shared parts</label> : null}
                                                 {chart.hidden.length ? <button type="button" class="line" onClick={() => { close(); setChart({ hidden: [] }); }}>Draw all series</button> : null}
                                                 <hr />
                                                 <button type="button" class="line" onClick={() => { close(); copyLink(); }}>Copy link</button>
