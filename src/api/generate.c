@@ -415,7 +415,8 @@ static void put_row(fa_buf *b, const question *q, const fa_answer *a, const row 
         fa_jw_key(&w, "amount");
         fa_jw_dec(&w, t->g->cell_e10[t->bucket * q->plan.nmeasure + m], 10);
         if (ms->type->is_usage)
-            put_str(&w, "unit", ms->type->measure == FA_M_PRICED ? t->g->unit_priced : t->g->unit);
+            put_str(&w, "unit",
+                    ms->type->measure == FA_M_CONSUMED ? t->g->unit : t->g->unit_priced);
         fa_jw_end_obj(&w);
     }
     fa_jw_end_obj(&w);

@@ -6,7 +6,7 @@
  * library on a thread of its own, checked on the way, and the engine reads the plain text from a
  * pipe; it still parses in parallel. The content hash is taken from the same bytes.
  */
-#include "bill/bill.h"
+#include "bill/inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +38,10 @@ struct fa_feed {
     atomic_bool stop;
     atomic_int_fast64_t packed;
     crypto_generichash_state hash;
+    fa_jsonl *json;            /* NULL: the text goes on as it is */
+    fa_buf open_line, records; /* of JSON lines: what has no end yet, what goes into the pipe */
+    int64_t json_line;
+    bool has_header;
     int64_t unpacked, line;       /* line: number of the line that is open, from 1 */
     size_t line_bytes;            /* of the open line */
     unsigned utf_need;            /* continuation bytes still due */
@@ -158,9 +162,61 @@ static void drain(fa_feed *d)
         (void)poll(NULL, 0, 1);
 }
 
+/* ---- JSON lines ---- */
+
+static fa_rc put_json(fa_feed *d, fa_str line)
+{
+    char what[sizeof d->err.msg];
+
+    d->json_line++;
+    if (d->json_line == 1 && fa_str_starts(line, FA_STR("\xef\xbb\xbf")))
+        line = (fa_str){line.p + 3, line.n - 3};
+    if (fa_str_trim(line).n == 0)
+        return FA_OK;
+    if (fa_jsonl_line(d->json, line, &d->records, &d->err) != FA_EDATA)
+        return d->err.rc;
+    (void)snprintf(what, sizeof what, "%s", d->err.msg);
+    return fa_fail(&d->err, FA_EDATA, "%.*s: line %lld: %s", FA_FMT(d->file.name),
+                   (long long)d->json_line, what);
+}
+
+/* Whole lines become records; is_end: what is left is the last line. */
+static fa_rc pass_json(fa_feed *d, const char *p, size_t n, bool is_end)
+{
+    fa_rc rc;
+
+    fa_buf_clear(&d->records);
+    d->err.rc = FA_OK;
+    if (!d->has_header)
+        fa_jsonl_header(d->json, &d->records);
+    d->has_header = true;
+    while (n > 0 || (is_end && d->open_line.n)) {
+        const char *nl = memchr(p, '\n', n);
+        size_t take = nl ? (size_t)(nl - p) : n;
+        fa_str line = {p, take};
+
+        if (d->open_line.n || (!nl && !is_end)) {
+            fa_buf_put(&d->open_line, p, take);
+            line = fa_buf_view(&d->open_line);
+        }
+        if (!nl && !is_end)
+            break;
+        if (d->open_line.failed)
+            return fa_oom(&d->err);
+        if ((rc = put_json(d, line)))
+            return rc;
+        fa_buf_clear(&d->open_line);
+        p += take + (nl != NULL);
+        n -= take + (nl != NULL);
+    }
+    return write_pipe(d, d->records.p ? d->records.p : "", d->records.n);
+}
+
 static fa_rc pass_on(fa_feed *d, const char *p, size_t n)
 {
-    return check_text(d, p, n) ? d->err.rc : write_pipe(d, p, n);
+    if (check_text(d, p, n))
+        return d->err.rc;
+    return d->json ? pass_json(d, p, n, false) : write_pipe(d, p, n);
 }
 
 /* ---- unpacking ---- */
@@ -267,6 +323,89 @@ done:
     return rc;
 }
 
+/* Behind the data of a zip entry: its checksum, if the header had none, and no second file. */
+static fa_rc check_zip_end(fa_feed *d, const fa_zip_entry *z, uLong crc, const unsigned char *p,
+                           size_t n)
+{
+    uint32_t want = z->crc;
+
+    if (z->flags & 8) {
+        if (n >= 4 && memcmp(p, "PK\x07\x08", 4) == 0) {
+            p += 4;
+            n -= 4;
+        }
+        if (n < 12)
+            return cut_off(d);
+        want = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    }
+    if ((uint32_t)crc != want)
+        return fa_fail(&d->err, FA_EDATA, "%.*s: the zip archive is damaged: its checksum differs",
+                       FA_FMT(d->file.name));
+    for (size_t i = 0; i + 4 <= n && i <= 20; i++)
+        if (memcmp(p + i, "PK\x03\x04", 4) == 0) {
+            (void)fa_fail(&d->err, FA_EDATA, "%.*s: there is more than one file in the archive",
+                          FA_FMT(d->file.name));
+            return fa_hint(&d->err, "unpack it and load the files in it");
+        }
+    return FA_OK;
+}
+
+static fa_rc feed_zip(fa_feed *d, int fd, char *in, char *out)
+{
+    fa_zip_entry entry;
+    z_stream z = {0};
+    uLong crc = crc32(0, NULL, 0);
+    FILE *head = fopen(d->file.path, "rbe");
+    unsigned char tail[64];
+    size_t n = 0, ntail = 0;
+    int64_t skip;
+    bool is_end = false;
+    fa_rc rc = head ? fa_zip_enter(&d->file, head, &entry, &d->err)
+                    : fa_fail(&d->err, FA_EENV, "could not open \"%s\": %s", d->file.path,
+                              strerror(errno));
+
+    if (head)
+        fclose(head);
+    if (rc)
+        return rc;
+    skip = entry.data;
+    if (inflateInit2(&z, -15) != Z_OK)
+        return fa_oom(&d->err);
+    while (!(rc = read_raw(d, fd, in, &n)) && n > 0) {
+        size_t from = skip < (int64_t)n ? (size_t)skip : n;
+
+        skip -= (int64_t)from;
+        z.next_in = (Bytef *)in + from;
+        z.avail_in = (uInt)(n - from);
+        z.avail_out = 1;
+        while (!is_end && (z.avail_in > 0 || z.avail_out == 0)) {
+            int zr;
+
+            z.next_out = (Bytef *)out;
+            z.avail_out = (uInt)OUT_STEP;
+            zr = inflate(&z, Z_NO_FLUSH);
+            if (zr != Z_OK && zr != Z_STREAM_END && zr != Z_BUF_ERROR) {
+                rc = fa_fail(&d->err, FA_EDATA, "%.*s: the zip archive is damaged after line %lld",
+                             FA_FMT(d->file.name), (long long)d->line);
+                goto done;
+            }
+            crc = crc32(crc, (Bytef *)out, (uInt)(OUT_STEP - z.avail_out));
+            if ((rc = pass_on(d, out, OUT_STEP - z.avail_out)))
+                goto done;
+            is_end = zr == Z_STREAM_END;
+            if (zr == Z_BUF_ERROR)
+                break;
+        }
+        for (; is_end && z.avail_in > 0 && ntail < sizeof tail; z.avail_in--)
+            tail[ntail++] = *z.next_in++;
+    }
+    if (!rc)
+        rc = is_end ? check_zip_end(d, &entry, crc, tail, ntail) : cut_off(d);
+done:
+    inflateEnd(&z);
+    return rc;
+}
+
 static fa_rc feed_plain(fa_feed *d, int fd, char *in)
 {
     size_t n = 0;
@@ -293,10 +432,14 @@ static void *run_feed(void *arg)
         rc = feed_gzip(d, fd, in, out);
     else if (d->file.pack == FA_PACK_ZSTD)
         rc = feed_zstd(d, fd, in, out);
+    else if (d->file.pack == FA_PACK_ZIP)
+        rc = feed_zip(d, fd, in, out);
     else
         rc = feed_plain(d, fd, in);
     if (!rc && d->utf_need)
         rc = refuse(d, "the text is not UTF-8");
+    if (!rc && d->json)
+        rc = pass_json(d, "", 0, true);
     if (rc && rc != FA_ECANCELLED) {
         fa_err first = d->err;
 
@@ -313,6 +456,15 @@ static void *run_feed(void *arg)
     return NULL;
 }
 
+static void release(fa_feed *d)
+{
+    fa_jsonl_free(d->json);
+    fa_buf_release(&d->open_line);
+    fa_buf_release(&d->records);
+    free(d->pipe_path);
+    free(d);
+}
+
 fa_rc fa_feed_open(const fa_bill_file *f, const char *pipe_path, fa_feed **out, fa_err *e)
 {
     fa_feed *d = calloc(1, sizeof *d);
@@ -325,10 +477,14 @@ fa_rc fa_feed_open(const fa_bill_file *f, const char *pipe_path, fa_feed **out, 
     d->pipe = -1;
     d->line = 1;
     crypto_generichash_init(&d->hash, NULL, 0, 32);
+    fa_buf_init(&d->open_line, 2 * LINE_MAX_BYTES);
+    fa_buf_init(&d->records, 64 << 20);
     if (!(d->pipe_path = strdup(pipe_path))) {
         rc = fa_oom(e);
         goto done;
     }
+    if (f->kind == FA_FILE_JSONL && (rc = fa_jsonl_new(f, &d->json, e)))
+        goto done;
     if (mkfifo(pipe_path, 0600) != 0 ||
         (d->pipe = open(pipe_path, O_RDWR | O_NONBLOCK | O_CLOEXEC)) < 0) {
         rc = fa_fail(e, FA_EENV, "could not make the pipe \"%s\": %s", pipe_path, strerror(errno));
@@ -348,8 +504,7 @@ done:
             close(d->pipe);
             (void)unlink(pipe_path);
         }
-        free(d->pipe_path);
-        free(d);
+        release(d);
     }
     return rc;
 }
@@ -373,7 +528,6 @@ fa_rc fa_feed_close(fa_feed *d, bool abandon, char hash_hex[65], fa_err *e)
     crypto_generichash_final(&d->hash, sum, sizeof sum);
     fa_hex(hash_hex, sum, sizeof sum);
     (void)unlink(d->pipe_path);
-    free(d->pipe_path);
-    free(d);
+    release(d);
     return rc;
 }

@@ -4,7 +4,7 @@
  * The header of a CSV is read here rather than by the engine so that a wrong delimiter, a duplicate
  * column or a file that is not text is named before anything is loaded.
  */
-#include "bill/bill.h"
+#include "bill/inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +26,37 @@ static fa_str last_part(const char *path)
     return fa_str_of(slash ? slash + 1 : path);
 }
 
+static bool is_deflated(const fa_bill_file *f)
+{
+    return f->pack == FA_PACK_GZIP || f->pack == FA_PACK_ZIP;
+}
+
+/* The reader stands at the first byte of the packed data afterwards. */
+fa_rc fa_zip_enter(const fa_bill_file *f, FILE *in, fa_zip_entry *out, fa_err *e)
+{
+    unsigned char h[30];
+    fa_zip_entry z = {0};
+
+    if (fread(h, 1, sizeof h, in) != sizeof h || memcmp(h, "PK\x03\x04", 4) != 0)
+        return fa_fail(e, FA_EDATA, "%.*s: not a sound zip file", FA_FMT(f->name));
+    z.flags = (unsigned)h[6] | (unsigned)h[7] << 8;
+    z.crc = (uint32_t)h[14] | (uint32_t)h[15] << 8 | (uint32_t)h[16] << 16 | (uint32_t)h[17] << 24;
+    if (((unsigned)h[8] | (unsigned)h[9] << 8) != 8 || z.flags & 1) {
+        (void)fa_fail(e, FA_EDATA, "%.*s: a zip archive that is encrypted or not deflated",
+                      FA_FMT(f->name));
+        return fa_hint(e, "unpack it and load the CSV in it");
+    }
+    if (fseek(in,
+              (long)((unsigned)h[26] | (unsigned)h[27] << 8) +
+                  (long)((unsigned)h[28] | (unsigned)h[29] << 8),
+              SEEK_CUR) != 0)
+        return fa_fail(e, FA_EDATA, "%.*s: not a sound zip file", FA_FMT(f->name));
+    z.data = ftell(in);
+    if (out)
+        *out = z;
+    return FA_OK;
+}
+
 /* Up to `cap` unpacked bytes from the start of the file. *n < cap: that is all there is. */
 static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, size_t *n,
                         fa_err *e)
@@ -40,7 +71,9 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
     *n = 0;
     if (!raw)
         return fa_oom(e);
-    if (f->pack == FA_PACK_GZIP && inflateInit2(&z, 15 + 16) != Z_OK) {
+    if (f->pack == FA_PACK_ZIP && (rc = fa_zip_enter(f, in, NULL, e)))
+        goto done;
+    if (is_deflated(f) && inflateInit2(&z, f->pack == FA_PACK_GZIP ? 15 + 16 : -15) != Z_OK) {
         rc = fa_oom(e);
         goto done;
     }
@@ -54,7 +87,7 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
 
             memcpy(out + *n, raw, take);
             *n += take;
-        } else if (f->pack == FA_PACK_GZIP) {
+        } else if (is_deflated(f)) {
             int zr;
 
             z.next_in = (Bytef *)raw;
@@ -66,7 +99,8 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
             if (zr == Z_STREAM_END)
                 break;
             if (zr != Z_OK && zr != Z_BUF_ERROR) {
-                rc = fa_fail(e, FA_EDATA, "%.*s: not a sound gzip file", FA_FMT(f->name));
+                rc = fa_fail(e, FA_EDATA, "%.*s: not a sound %s file", FA_FMT(f->name),
+                             f->pack == FA_PACK_GZIP ? "gzip" : "zip");
                 goto done;
             }
         } else {
@@ -88,15 +122,38 @@ static fa_rc read_start(const fa_bill_file *f, FILE *in, char *out, size_t cap, 
     if (ferror(in))
         rc = fa_fail(e, FA_EENV, "could not read \"%s\": %s", f->path, strerror(errno));
 done:
-    if (f->pack == FA_PACK_GZIP)
+    if (is_deflated(f))
         inflateEnd(&z);
     ZSTD_freeDStream(zs);
     free(raw);
     return rc;
 }
 
-static fa_rc add_column(fa_arena *a, fa_bill_file *f, fa_str name, fa_str type, fa_err *e)
+/* The engine cannot tell two names apart by case alone: a second "resourceTags/user:team" is read under
+ * another identifier. */
+static fa_rc make_ident(fa_arena *a, fa_bill_file *f, fa_str name, bool is_again, fa_str *out,
+                        fa_err *e)
 {
+    fa_buf b;
+
+    fa_buf_init(&b, 2 << 20);
+    if (is_again) {
+        fa_str other = fa_str_of(fa_arena_printf(a, "%.*s %zu", FA_FMT(name), f->ncolumn + 1));
+
+        fa_buf_sql_ident(&b, other);
+    } else {
+        fa_buf_sql_ident(&b, name);
+    }
+    *out = fa_buf_dup(&b, a);
+    fa_buf_release(&b);
+    return out->p ? FA_OK : fa_oom(e);
+}
+
+fa_rc fa_bill_add_column(fa_arena *a, fa_bill_file *f, fa_str name, fa_str type, fa_err *e)
+{
+    bool is_again = false;
+    fa_str ident;
+
     if (f->ncolumn == COLUMNS_MAX)
         return fa_fail(e, FA_EDATA, "%.*s: more than %d columns", FA_FMT(f->name), COLUMNS_MAX);
     if (name.n == 0)
@@ -106,7 +163,10 @@ static fa_rc add_column(fa_arena *a, fa_bill_file *f, fa_str name, fa_str type, 
         return fa_fail(e, FA_EDATA, "%.*s: column \"%.*s\": names that start with fa_ are taken",
                        FA_FMT(f->name), FA_FMT(name));
     for (size_t i = 0; i < f->ncolumn; i++)
-        if (fa_str_ieq(f->column[i].name, name))
+        if (fa_str_ieq(f->column[i].name, name) && memchr(name.p, '/', name.n) &&
+            !fa_str_eq(f->column[i].name, name))
+            is_again = true;
+        else if (fa_str_ieq(f->column[i].name, name))
             return fa_fail(e, FA_EDATA, "%.*s: the column \"%.*s\" is there twice (%zu and %zu)",
                            FA_FMT(f->name), FA_FMT(name), i + 1, f->ncolumn + 1);
     if (f->ncolumn % 64 == 0) {
@@ -122,7 +182,9 @@ static fa_rc add_column(fa_arena *a, fa_bill_file *f, fa_str name, fa_str type, 
     type = fa_arena_dup(a, type);
     if (!name.p || !type.p)
         return fa_oom(e);
-    f->column[f->ncolumn++] = (fa_bill_column){.name = name, .type = type};
+    if (make_ident(a, f, name, is_again, &ident, e))
+        return e->rc;
+    f->column[f->ncolumn++] = (fa_bill_column){.name = name, .type = type, .ident = ident};
     return FA_OK;
 }
 
@@ -151,7 +213,7 @@ static fa_rc take_field(const fa_bill_file *f, const char *p, size_t n, size_t *
             fa_buf_c(field, c);
             continue;
         }
-        if (c == ',' || c == '\n') {
+        if (c == f->delim || c == '\n') {
             *end = c == '\n';
             ++*i;
             break;
@@ -162,13 +224,30 @@ static fa_rc take_field(const fa_bill_file *f, const char *p, size_t n, size_t *
     return field->failed ? fa_oom(e) : FA_OK;
 }
 
-static size_t count_of(fa_str s, char c)
+/* The delimiter of a header: the first of comma, semicolon, tab and bar that stands outside quotes. */
+static char find_delim(fa_str header)
 {
-    size_t n = 0;
+    static const char may[] = ",;\t|";
+    bool quoted = false;
 
-    for (size_t i = 0; i < s.n; i++)
-        n += s.p[i] == c;
-    return n;
+    for (const char *d = may; *d; d++)
+        for (size_t i = 0; i < header.n; i++) {
+            if (header.p[i] == '"')
+                quoted = !quoted;
+            else if (header.p[i] == *d && !quoted)
+                return *d;
+        }
+    return ',';
+}
+
+fa_rc fa_bill_wrong_delim(const fa_bill_file *f, fa_err *e)
+{
+    (void)fa_fail(e, FA_EDATA, "%.*s: the header has a single column%s", FA_FMT(f->name),
+                  f->delim == ';'    ? ": the delimiter is a semicolon where a comma is due"
+                  : f->delim == '\t' ? ": the delimiter is a tab where a comma is due"
+                  : f->delim == '|'  ? ": the delimiter is a bar where a comma is due"
+                                     : "");
+    return fa_hint(e, "export the bill as comma-separated values with a header line");
 }
 
 static fa_rc read_csv_header(fa_arena *a, fa_bill_file *f, const char *p, size_t n, fa_err *e)
@@ -194,29 +273,19 @@ static fa_rc read_csv_header(fa_arena *a, fa_bill_file *f, const char *p, size_t
     if (!fa_utf8_valid((fa_str){p, n}))
         return fa_fail(e, FA_EDATA, "%.*s: line 1 is not UTF-8", FA_FMT(f->name));
     fa_buf_init(&field, HEADER_MAX);
+    f->delim = find_delim((fa_str){p + i, n - i});
     while (!end) {
         fa_rc rc = take_field(f, p, n, &i, &field, &end, e);
 
         if (!rc)
-            rc = add_column(a, f, fa_str_trim(fa_buf_view(&field)), FA_STR("VARCHAR"), e);
+            rc = fa_bill_add_column(a, f, fa_str_trim(fa_buf_view(&field)), FA_STR("VARCHAR"), e);
         if (rc) {
             fa_buf_release(&field);
             return rc;
         }
     }
     fa_buf_release(&field);
-    if (f->ncolumn == 1) {
-        fa_str h = f->column[0].name;
-        char d = count_of(h, ';') ? ';' : count_of(h, '\t') ? '\t' : count_of(h, '|') ? '|' : 0;
-
-        (void)fa_fail(e, FA_EDATA, "%.*s: the header has a single column%s", FA_FMT(f->name),
-                      d == ';'    ? ": the delimiter is a semicolon where a comma is due"
-                      : d == '\t' ? ": the delimiter is a tab where a comma is due"
-                      : d         ? ": the delimiter is a bar where a comma is due"
-                                  : "");
-        return fa_hint(e, "export the bill as comma-separated values with a header line");
-    }
-    return FA_OK;
+    return f->ncolumn == 1 ? fa_bill_wrong_delim(f, e) : FA_OK;
 }
 
 typedef struct describe {
@@ -229,7 +298,7 @@ static fa_rc add_described(void *user, const fa_batch *b, fa_err *e)
     describe *d = user;
 
     for (size_t r = 0; r < b->rows; r++)
-        if (add_column(d->a, d->f, b->col[0].text[r], b->col[1].text[r], e))
+        if (fa_bill_add_column(d->a, d->f, b->col[0].text[r], b->col[1].text[r], e))
             return e->rc;
     return FA_OK;
 }
@@ -275,7 +344,7 @@ fa_rc fa_bill_open(fa_engine *g, fa_arena *a, const char *path, fa_bill_file *ou
     char *start = NULL;
     size_t n = 0;
 
-    *out = (fa_bill_file){.rows = -1, .path = fa_arena_dupz(a, fa_str_of(path))};
+    *out = (fa_bill_file){.rows = -1, .delim = ',', .path = fa_arena_dupz(a, fa_str_of(path))};
     if (!out->path)
         return fa_oom(e);
     out->name = last_part(out->path);
@@ -303,9 +372,11 @@ fa_rc fa_bill_open(fa_engine *g, fa_arena *a, const char *path, fa_bill_file *ou
         out->pack = FA_PACK_GZIP;
     else if (n == 4 && memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0)
         out->pack = FA_PACK_ZSTD;
-    else if (n == 4 && memcmp(magic, "PK\x03\x04", 4) == 0) {
-        (void)fa_fail(e, FA_EDATA, "%.*s: zip archives are not read", FA_FMT(out->name));
-        rc = fa_hint(e, "unpack it and load the CSV or Parquet files in it");
+    else if (n == 4 && memcmp(magic, "PK\x03\x04", 4) == 0)
+        out->pack = FA_PACK_ZIP;
+    if (n == 4 && memcmp(magic, "Obj\x01", 4) == 0) {
+        (void)fa_fail(e, FA_EDATA, "%.*s: Avro files are not read", FA_FMT(out->name));
+        rc = fa_hint(e, "export the table as Parquet or as JSON lines");
         goto done;
     }
     if (!(start = malloc(HEADER_MAX))) {
@@ -319,7 +390,8 @@ fa_rc fa_bill_open(fa_engine *g, fa_arena *a, const char *path, fa_bill_file *ou
         rc = fa_hint(e, "unpack it first: Parquet is packed inside already");
         goto done;
     }
-    rc = read_csv_header(a, out, start, n, e);
+    rc = fa_jsonl_is((fa_str){start, n}) ? fa_jsonl_columns(a, out, (fa_str){start, n}, e)
+                                         : read_csv_header(a, out, start, n, e);
 done:
     if (in)
         fclose(in);

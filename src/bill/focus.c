@@ -1,14 +1,14 @@
 /*
- * focus.c - FOCUS 1.0, 1.1 and 1.2: the column table and the recognition of a FOCUS file.
+ * focus.c - FOCUS 1.0 to 1.4: the column table and the recognition of a FOCUS file.
  *
  * The one idea: columns are matched by exact name in any order, the version follows from the set of
  * columns, and what FOCUS does not know is kept in the archive. An unknown column becomes part of
  * the line (a key that people can group by) only when it describes the resource: names that speak
  * of money, quantities, rates, times or row identities never do, nor do columns whose values differ
- * from row to row. Source: FOCUS specification 1.0 (June 2024), 1.1 (Nov 2024), 1.2 (May 2025);
+ * from row to row. Source: FOCUS specification 1.0 (June 2024), 1.1 (Nov 2024), 1.2 (May 2025), 1.3 (Dec 2025), 1.4 (June 2026);
  * billing-formats.md 2.1.
  */
-#include "bill/bill.h"
+#include "bill/inner.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -18,6 +18,11 @@
 #define OPT false, false, false
 
 const fa_column fa_columns[] = {
+    {"AllocatedMethodDetails", FA_C_TEXT, 13, OPT},
+    {"AllocatedMethodId", FA_C_DIM, 13, OPT},
+    {"AllocatedResourceId", FA_C_DIM, 13, OPT},
+    {"AllocatedResourceName", FA_C_DIM, 13, OPT},
+    {"AllocatedTags", FA_C_TEXT, 13, OPT},
     {"AvailabilityZone", FA_C_DIM, 10, OPT},
     {"BilledCost", FA_C_MEASURE, 10, true, true, false},
     {"BillingAccountId", FA_C_DIM, 10, true, true, false},
@@ -41,12 +46,15 @@ const fa_column fa_columns[] = {
     {"CommitmentDiscountStatus", FA_C_DIM, 10, OPT},
     {"CommitmentDiscountType", FA_C_DIM, 10, OPT},
     {"CommitmentDiscountUnit", FA_C_DIM, 11, OPT},
+    {"CommitmentProgramEligibilityDetails", FA_C_TEXT, 14, OPT},
     {"ConsumedQuantity", FA_C_MEASURE, 10, OPT},
     {"ConsumedUnit", FA_C_DIM, 10, OPT},
+    {"ContractApplied", FA_C_TEXT, 13, OPT},
     {"ContractedCost", FA_C_MEASURE, 10, true, true, false},
     {"ContractedUnitPrice", FA_C_DEC, 10, OPT},
     {"EffectiveCost", FA_C_MEASURE, 10, true, true, false},
     {"HostProviderName", FA_C_DIM, 13, OPT},
+    {"InvoiceDetailId", FA_C_TEXT, 14, OPT},
     {"InvoiceId", FA_C_TEXT, 12,
      OPT}, /* a new one each month: in the line it would be a line per month */
     {"InvoiceIssuerName", FA_C_DIM, 10, EXP},
@@ -78,6 +86,10 @@ const fa_column fa_columns[] = {
     {"SubAccountName", FA_C_DIM, 10, OPT},
     {"SubAccountType", FA_C_DIM, 12, OPT},
     {"Tags", FA_C_TAGS, 10, OPT},
+    {"x_AmortizedCost", FA_C_MEASURE, 0, OPT}, /* ours: bills that tell the cost types apart */
+    {"x_BlendedCost", FA_C_MEASURE, 0, OPT},
+    {"x_NormalizedUsageAmount", FA_C_MEASURE, 0, OPT},
+    {"x_UnblendedCost", FA_C_MEASURE, 0, OPT},
 };
 const size_t fa_ncolumns = FA_COUNT(fa_columns);
 
@@ -122,6 +134,7 @@ static const struct {
     {"databricks", "databricks"},
     {"datadog", "Datadog"},
     {"kubernetes", "Kubernetes"},
+    {"custom cost", "Custom Cost"},
 };
 
 const char *fa_cost_center_sql(void)
@@ -149,7 +162,7 @@ const char *fa_cost_center_sql(void)
     return sql;
 }
 
-static int score_focus(const fa_bill_file *f)
+int fa_score_focus(const fa_bill_file *f)
 {
     static const char *const marks[] = {
         "BilledCost",      "EffectiveCost",     "ListCost",       "ContractedCost",
@@ -205,19 +218,6 @@ static bool is_texty(fa_str type)
 
 /* ---- match ---- */
 
-static fa_rc add_notice(fa_arena *a, fa_str **notice, size_t *n, char *text, fa_err *e)
-{
-    fa_str *grown = fa_arena_array(a, *n + 1, sizeof *grown);
-
-    if (!grown || !text)
-        return fa_oom(e);
-    if (*n)
-        memcpy(grown, *notice, *n * sizeof *grown);
-    grown[(*n)++] = fa_str_of(text);
-    *notice = grown;
-    return FA_OK;
-}
-
 static bool has_column(const fa_bill_file *f, const char *name)
 {
     for (size_t i = 0; i < f->ncolumn; i++)
@@ -226,86 +226,82 @@ static bool has_column(const fa_bill_file *f, const char *name)
     return false;
 }
 
-static fa_rc check_required(fa_arena *a, const fa_bill_file *f, fa_str **notice, size_t *n,
-                            fa_err *e)
+static fa_rc check_required(const fa_bill_file *f, fa_bill_match *m, fa_err *e)
 {
     for (size_t i = 0; i < fa_ncolumns; i++) {
         const fa_column *c = &fa_columns[i];
 
-        if (has_column(f, c->name) || !c->expected)
+        if (has_column(f, c->name) || !c->expected || fa_bill_is_set(m, c->name))
             continue;
-        if (c->required) {
+        /* whoever sets columns knows that the file is not whole: what booking needs is asked for still */
+        if (c->required && (!m->constants || c->not_null || strcmp(c->name, "BilledCost") == 0 ||
+                            strcmp(c->name, "EffectiveCost") == 0)) {
             (void)fa_fail(e, FA_EDATA, "%.*s: the mandatory column %s is missing", FA_FMT(f->name),
                           c->name);
-            return fa_hint(e, "export the bill again with all FOCUS columns");
+            return fa_hint(e, "export the bill again with all FOCUS columns, or say what the file"
+                              " does not with --set COLUMN=VALUE");
         }
-        if (add_notice(a, notice, n,
-                       fa_arena_printf(a, "%.*s has no column %s, which FOCUS calls mandatory",
-                                       FA_FMT(f->name), c->name),
-                       e))
+        if (fa_bill_notice(m, e, "%.*s has no column %s, which FOCUS calls mandatory",
+                           FA_FMT(f->name), c->name))
             return e->rc;
     }
-    if (!has_column(f, "ProviderName") && !has_column(f, "ServiceProviderName"))
-        return fa_fail(
-            e, FA_EDATA,
-            "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
-            FA_FMT(f->name));
+    if (!has_column(f, "ProviderName") && !has_column(f, "ServiceProviderName") &&
+        !fa_bill_is_set(m, "ProviderName") && !m->constants) {
+        (void)fa_fail(e, FA_EDATA,
+                      "%.*s: the mandatory column ProviderName (or ServiceProviderName) is missing",
+                      FA_FMT(f->name));
+        return fa_hint(e, "export the bill again with all FOCUS columns, or say what the file does"
+                          " not with --set COLUMN=VALUE");
+    }
     return FA_OK;
 }
 
-static fa_rc match_focus(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_str *version,
-                         fa_str **notice, size_t *nnotice, fa_err *e)
+static bool is_measure_of_ours(const fa_column *c, uint32_t *bit)
+{
+    for (int m = 0; m < FA_M__COUNT; m++)
+        if (fa_measures[m].focus && strcmp(fa_measures[m].focus, c->name) == 0 &&
+            (int)fa_measures[m].falls_to != m) {
+            *bit = FA_BIT(m);
+            return true;
+        }
+    return false;
+}
+
+/* The version follows from the set of columns; 1.4 is told by what it dropped and added. */
+static fa_str version_of(int since)
+{
+    return since >= 14   ? FA_STR("focus-1.4")
+           : since == 13 ? FA_STR("focus-1.3")
+           : since == 12 ? FA_STR("focus-1.2")
+           : since == 11 ? FA_STR("focus-1.1")
+                         : FA_STR("focus-1.0");
+}
+
+fa_rc fa_match_focus(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err *e)
 {
     int since = 10;
 
     (void)g;
+    if (f->delim != ',')
+        return fa_bill_wrong_delim(f, e);
+    if (!(f->out = fa_arena_array(m->a, f->ncolumn + fa_ncolumns + 1, sizeof *f->out)))
+        return fa_oom(e);
     for (size_t i = 0; i < f->ncolumn; i++) {
-        fa_bill_column *c = &f->column[i];
+        const fa_bill_column *c = &f->column[i];
+        fa_bill_out o = {.name = c->name, .column = i, .focus = fa_column_find(c->name)};
+        uint32_t bit = 0;
 
-        c->focus = fa_column_find(c->name);
-        if (c->focus && c->focus->since > since && c->focus->since <= 12)
-            since = c->focus->since;
-        c->in_line = !c->focus && is_texty(c->type) && !speaks_of_a_row(c->name) &&
-                     fa_str_starts(c->name, FA_STR("x_"));
+        if (o.focus && o.focus->since > since)
+            since = o.focus->since;
+        if (o.focus && is_measure_of_ours(o.focus, &bit))
+            f->own |= bit;
+        o.in_line = o.focus ? o.focus->kind == FA_C_DIM || o.focus->kind == FA_C_TAGS
+                            : is_texty(c->type) && !speaks_of_a_row(c->name) &&
+                                  fa_str_starts(c->name, FA_STR("x_"));
+        f->out[f->nout++] = o;
     }
-    *version = since == 12   ? FA_STR("focus-1.2")
-               : since == 11 ? FA_STR("focus-1.1")
-                             : FA_STR("focus-1.0");
-    return check_required(a, f, notice, nnotice, e);
-}
-
-const fa_bill_format fa_bill_formats[] = {
-    {"focus", "FOCUS 1.0, 1.1, 1.2: CSV (plain, gzip, zstd) or Parquet", score_focus, match_focus},
-    {NULL, NULL, NULL, NULL},
-};
-
-fa_rc fa_bill_recognise(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_str want, fa_str *version,
-                        fa_str **notice, size_t *nnotice, fa_err *e)
-{
-    const fa_bill_format *best = NULL;
-    int best_score = 0;
-
-    for (const fa_bill_format *k = fa_bill_formats; k->name; k++) {
-        fa_str name = fa_str_of(k->name);
-        int score = k->score(f);
-        bool asked =
-            want.n && fa_str_starts(want, name) && (want.n == name.n || want.p[name.n] == '-');
-
-        if (want.n ? asked : score > best_score) {
-            best = k;
-            best_score = score;
-        }
-    }
-    if (!best && want.n) {
-        (void)fa_fail(e, FA_EINVAL, "unknown bill format \"%.*s\"", FA_FMT(want));
-        return fa_hint(e, "known formats: focus (focus-1.0, focus-1.1, focus-1.2)");
-    }
-    if (!best) {
-        (void)fa_fail(e, FA_EDATA,
-                      "%.*s: no known bill format has these %zu columns (the first is \"%.*s\")",
-                      FA_FMT(f->name), f->ncolumn, FA_FMT(f->column[0].name));
-        return fa_hint(e, "FOCUS 1.0 to 1.2 is read; it is told by its column names, such as "
-                          "BilledCost and ChargePeriodStart");
-    }
-    return best->match(g, a, f, version, notice, nnotice, e);
+    m->version = version_of(since);
+    f->approximated =
+        (FA_BIT(FA_M_UNBLENDED) | FA_BIT(FA_M_AMORTIZED) | FA_BIT(FA_M_BLENDED)) & ~f->own;
+    return check_required(f, m, e) ? e->rc : fa_bill_set_constants(f, m, e);
 }

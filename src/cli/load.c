@@ -141,17 +141,66 @@ static fa_rc print(fa_cmd_io *io, const fa_load_result *r, bool as_json, fa_err 
     return rc;
 }
 
+/* "BillingCurrency=EUR,ProviderName=Example" as the constants of a mapping. */
+static fa_rc set_mapping(fa_arena *a, fa_str set, fa_str *out, fa_err *e)
+{
+    fa_buf b;
+    fa_jw w;
+
+    fa_buf_init(&b, 1 << 20);
+    fa_jw_init(&w, &b);
+    fa_jw_obj(&w);
+    fa_jw_key(&w, "constants");
+    fa_jw_obj(&w);
+    while (set.n) {
+        const char *comma = memchr(set.p, ',', set.n);
+        fa_str pair = {set.p, comma ? (size_t)(comma - set.p) : set.n};
+        const char *equal = memchr(pair.p, '=', pair.n);
+
+        if (!equal || equal == pair.p) {
+            fa_buf_release(&b);
+            return fa_fail(e, FA_EINVAL, "--set needs COLUMN=VALUE, \"%.*s\" is none",
+                           FA_FMT(pair));
+        }
+        fa_jw_keys(&w, fa_str_trim((fa_str){pair.p, (size_t)(equal - pair.p)}));
+        fa_jw_str(&w, (fa_str){equal + 1, (size_t)(pair.p + pair.n - equal - 1)});
+        set = (fa_str){pair.p + pair.n + (comma != NULL), set.n - pair.n - (comma != NULL)};
+    }
+    fa_jw_end_obj(&w);
+    fa_jw_end_obj(&w);
+    *out = fa_buf_dup(&b, a);
+    fa_buf_release(&b);
+    return out->p ? FA_OK : fa_oom(e);
+}
+
+static fa_rc read_mapping(fa_arena *a, const fa_cmd_io *io, const char *path, fa_str *out,
+                          fa_err *e)
+{
+    const char *full = fa_cmd_path(a, io, path);
+    fa_buf b;
+    fa_rc rc;
+
+    if (!full)
+        return fa_oom(e);
+    fa_buf_init(&b, 1 << 20);
+    if (!(rc = fa_file_read(full, 1 << 20, &b, e))) {
+        *out = fa_buf_dup(&b, a);
+        rc = out->p ? FA_OK : fa_oom(e);
+    }
+    fa_buf_release(&b);
+    return rc;
+}
+
 int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                 fa_cmd_io *io)
 {
-    const char *source = NULL, *format = "", **path;
+    const char *source = NULL, *format = "", *set = NULL, *mapping = NULL, **path;
     int64_t skip = 0;
     bool as_json = false;
     const fa_opt opt[] = {
-        {"source", FA_OPT_TEXT, &source, true, 0},
-        {"format", FA_OPT_TEXT, &format, false, 0},
-        {"skip-bad", FA_OPT_NUM, &skip, false, 0},
-        {"json", FA_OPT_FLAG, &as_json, false, 0},
+        {"source", FA_OPT_TEXT, &source, true, 0},    {"format", FA_OPT_TEXT, &format, false, 0},
+        {"mapping", FA_OPT_TEXT, &mapping, false, 0}, {"set", FA_OPT_TEXT, &set, false, 0},
+        {"skip-bad", FA_OPT_NUM, &skip, false, 0},    {"json", FA_OPT_FLAG, &as_json, false, 0},
     };
     fa_load_request q;
     fa_load_result result = {0};
@@ -176,6 +225,10 @@ int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
         code = fa_cmd_usage(c, io, "there is no file or folder to load");
         goto done;
     }
+    if (set && mapping) {
+        code = fa_cmd_usage(c, io, "--set and --mapping: a mapping has \"constants\" for it");
+        goto done;
+    }
     for (int i = 0; i < nrest && !rc; i++)
         if (!(path[i] = fa_cmd_path(&a, io, rest[i])))
             rc = fa_oom(&e);
@@ -184,6 +237,10 @@ int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
                           .path = path,
                           .npath = (size_t)nrest,
                           .skip_bad = skip};
+    if (!rc && set)
+        rc = set_mapping(&a, fa_str_of(set), &q.mapping, &e);
+    if (!rc && mapping)
+        rc = read_mapping(&a, io, mapping, &q.mapping, &e);
     if (!rc) {
         bar = fa_bar_new(io, "loading", &p);
         rc = fa_ledger_load(l, &a, &q, &p, &result, &e);

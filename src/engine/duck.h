@@ -26,10 +26,10 @@ struct fa_engine {
     /* segments.c */
     char *segments; /* the folder; NULL: none */
     pthread_cond_t scan_done;
-    struct fa_seg_set *set;       /* under lock; NULL: to be looked up */
-    uint64_t set_epoch;           /* grows with fa_engine_changed and each segment made */
-    pthread_mutex_t set_opening;  /* one thread looks them up, the others wait */
-    pthread_mutex_t making;       /* one makes, sweeps or checks at a time */
+    struct fa_seg_set *set;      /* under lock; NULL: to be looked up */
+    uint64_t set_epoch;          /* grows with fa_engine_changed and each segment made */
+    pthread_mutex_t set_opening; /* one thread looks them up, the others wait */
+    pthread_mutex_t making;      /* one makes, sweeps or checks at a time */
     pthread_t maker;
     bool has_maker, make_wanted;
     pthread_cond_t make_wake;
@@ -48,6 +48,16 @@ typedef fa_rc fa_scan_rest(fa_engine *g, fa_arena *a, const fa_scan *q, const fa
 FA_MUST_CHECK fa_rc fa_kernel_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_scan_rest *rest,
                                    fa_cell **out, size_t *n, bool *done, fa_err *e);
 
+typedef struct fa_function_row {
+    const char *name;
+    duckdb_scalar_function_t fn;
+    duckdb_type out;
+    duckdb_type arg[4];  /* ends with INVALID */
+    duckdb_type varargs; /* INVALID: none */
+    bool pure;           /* same arguments, same answer */
+} fa_function_row;
+extern const fa_function_row fa_lookup_functions[]; /* lookup.c */
+extern const size_t fa_nlookup_functions;
 /* DuckDB hands work from thread to thread with atomics that ThreadSanitizer cannot see, so that each of
  * our functions it calls would seem to race with the thread that asked. What happens before what is
  * said by hand; other builds have none of it. */

@@ -15,13 +15,33 @@
 
 #define POOL_MAX 16
 
+#define OWN(focus, name, col) focus, name, col, col, col "_rest", NULL
 const fa_measure_info fa_measures[FA_M__COUNT] = {
-    [FA_M_BILLED] = {"BilledCost", "billed", NULL},
-    [FA_M_EFFECTIVE] = {"EffectiveCost", "effective", NULL},
-    [FA_M_LIST] = {"ListCost", "list", NULL},
-    [FA_M_CONTRACTED] = {"ContractedCost", "contracted", NULL},
-    [FA_M_CONSUMED] = {"ConsumedQuantity", "consumed", "ConsumedUnit"},
-    [FA_M_PRICED] = {"PricingQuantity", "priced", "PricingUnit"},
+    [FA_M_BILLED] = {OWN("BilledCost", "billed cost", "billed"), FA_M_BILLED},
+    [FA_M_EFFECTIVE] = {OWN("EffectiveCost", "effective cost", "effective"), FA_M_EFFECTIVE},
+    [FA_M_LIST] = {OWN("ListCost", "list cost", "list"), FA_M_LIST},
+    [FA_M_CONTRACTED] = {OWN("ContractedCost", "contracted cost", "contracted"), FA_M_CONTRACTED},
+    [FA_M_UNBLENDED] = {"x_UnblendedCost", "unblended cost", "unblended",
+                        "coalesce(unblended, billed)", "coalesce(unblended_rest, billed_rest)",
+                        NULL, FA_M_BILLED},
+    [FA_M_AMORTIZED] = {"x_AmortizedCost", "amortized cost", "amortized",
+                        "coalesce(amortized, effective)",
+                        "coalesce(amortized_rest, effective_rest)", NULL, FA_M_EFFECTIVE},
+    [FA_M_BLENDED] = {"x_BlendedCost", "blended cost", "blended",
+                      "coalesce(blended, unblended, billed)",
+                      "coalesce(blended_rest, unblended_rest, billed_rest)", NULL, FA_M_UNBLENDED},
+    [FA_M_FAIRSHARE] = {NULL, "FairShare cost", "fair", "coalesce(fair, amortized, effective)",
+                        "coalesce(fair_rest, amortized_rest, effective_rest)", NULL,
+                        FA_M_AMORTIZED},
+    [FA_M_NET_FAIRSHARE] = {NULL, "net FairShare cost", "net_fair", "coalesce(net_fair, effective)",
+                            "coalesce(net_fair_rest, effective_rest)", NULL, FA_M_EFFECTIVE},
+    [FA_M_CONSUMED] = {"ConsumedQuantity", "consumed quantity", "consumed", "consumed", NULL,
+                       "ConsumedUnit", FA_M_CONSUMED},
+    [FA_M_PRICED] = {"PricingQuantity", "pricing quantity", "priced", "priced", NULL, "PricingUnit",
+                     FA_M_PRICED},
+    [FA_M_NORMALIZED] = {"x_NormalizedUsageAmount", "normalized usage", "normalized",
+                         "coalesce(normalized, priced)", NULL,
+                         "coalesce(x['x_NormalizedUnit'], PricingUnit)", FA_M_PRICED},
 };
 
 /* ---- errors ---- */

@@ -17,26 +17,42 @@
 typedef struct fa_engine fa_engine;
 typedef struct fa_conn fa_conn;
 
-/* ---- measures of `daily`: one row each; the ledger, the compiler and the docs read this table
- * ---- */
+/* ---- measures of `daily`: one row each; the ledger, the compiler and the docs read this table ----
+ *
+ * The first four and the quantities stand in every bill. The others are told apart from them by some
+ * providers only: a bill that does not (every FOCUS bill) leaves their columns NULL in `daily`, where
+ * they cost nothing, and `units`/`rest` fall back to the measure they are then equal to. Whoever reads
+ * `daily` reads through `units` and `rest` and nothing else. Segments keep such a measure as its difference
+ * to what it falls back to, which is zero there and takes no room. */
 typedef enum {
-    FA_M_BILLED,
-    FA_M_EFFECTIVE,
+    FA_M_BILLED,    /* net unblended; money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
+    FA_M_EFFECTIVE, /* net amortized */
     FA_M_LIST,
-    FA_M_CONTRACTED, /* money: BIGINT of 1e-10 and INTEGER rest of 1e-18 */
+    FA_M_CONTRACTED,
+    FA_M_UNBLENDED,     /* falls back to billed */
+    FA_M_AMORTIZED,     /* falls back to effective */
+    FA_M_BLENDED,       /* falls back to unblended */
+    FA_M_FAIRSHARE,     /* made in the star, no column of the bill; falls back to amortized */
+    FA_M_NET_FAIRSHARE, /* as above; falls back to effective */
     FA_M_CONSUMED,
-    FA_M_PRICED, /* quantities: DECIMAL(38,18) */
+    FA_M_PRICED,     /* quantities: DECIMAL(38,18) */
+    FA_M_NORMALIZED, /* falls back to priced */
     FA_M__COUNT
 } fa_measure;
 /* Money of one row must stay below this many currency units, so that a day of a line fits 64 bits
  * of 1e-10. */
 #define FA_MONEY_MAX 900000000
-#define FA_M__MONEY 4 /* the first so many are money */
+#define FA_M__MONEY 9 /* the first so many are money */
 
 typedef struct fa_measure_info {
-    const char *focus;    /* "BilledCost": the archive's column and the control total's name */
-    const char *col;      /* "billed": the column of daily; its rest column is "billed_rest" */
-    const char *unit_col; /* for quantities, the line column that holds the unit; else NULL */
+    const char *focus; /* "BilledCost": the archive's column and the control total's name; NULL: the
+                        * star makes it */
+    const char *name;  /* how a person calls it, for messages */
+    const char *col;   /* "billed": the column of daily; its rest column is "billed_rest" */
+    const char *units; /* SQL over daily: whole 1e-10 units, or the quantity */
+    const char *rest;  /* SQL over daily: the rest; NULL for quantities */
+    const char *unit;  /* for quantities, SQL over line that gives the unit; else NULL */
+    fa_measure falls_to; /* what it is equal to when a bill lacks it; itself: every bill has it */
 } fa_measure_info;
 extern const fa_measure_info fa_measures[FA_M__COUNT];
 
@@ -70,7 +86,8 @@ typedef struct fa_engine_stats {
     uint64_t segments_made, segments_damaged;
 } fa_engine_stats;
 void fa_engine_stats_get(fa_engine *g, fa_engine_stats *out);
-FA_MUST_CHECK fa_rc fa_engine_memory(fa_engine *g, size_t bytes, fa_err *e); /* another ceiling for DuckDB */
+FA_MUST_CHECK fa_rc fa_engine_memory(fa_engine *g, size_t bytes,
+                                     fa_err *e); /* another ceiling for DuckDB */
 FA_MUST_CHECK fa_rc fa_conn_get(fa_engine *g, fa_conn **out, fa_err *e);
 void fa_conn_put(fa_conn *c); /* back to the pool; rolls back an open transaction; NULL is fine */
 void fa_conn_interrupt(fa_conn *c); /* the running statement ends with FA_ECANCELLED */
@@ -124,8 +141,9 @@ FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t
  *
  * fa_dec(T UBIGINT, VARCHAR) -> DECIMAL(38,18)   NULL for NULL; not a number: NULL and T counts a
  * bad value fa_time(T UBIGINT, VARCHAR) -> TIMESTAMP       ISO 8601 with or without zone; as above;
- * 2000..2100 only fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18) x FA_M__COUNT) -> DATE
- * gives the day back and adds the row to T's sums per (day, currency) fa_line(T UBIGINT, VARCHAR,
+ * 2000..2100 only fa_tally(T UBIGINT, DATE, VARCHAR currency, DECIMAL(38,18), ...) -> DATE
+ * gives the day back and adds the row to T's sums per (day, currency); which measures the decimals
+ * are is set by fa_tally_measures fa_line(T UBIGINT, VARCHAR,
  * ...) -> UUID       keyed 128-bit hash over (column, text) of the texts that are not NULL; the
  * columns' names and the key are set by fa_tally_lines fa_first(T UBIGINT, UUID) -> BOOLEAN true
  * for a line's first row since fa_tally_new; may also be true later when there are too many lines
@@ -135,6 +153,14 @@ FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t
  * sorted, null and empty values dropped, the last of equal keys kept, other values as text; NULL:
  * not an object T is fa_tally_id of a live tally; the functions that take it are volatile, so none
  * is folded or called twice. */
+/* Tables of names for fa_lookup('name', key) -> text; keys in lower case, sorted by bytes. Set before the
+ * first load and never changed; borrowed. Also for mappings: fa_merge(how, text, ...) -> JSON object of
+ * tags and fa_muldiv(a, b, c) -> a x b / c (lookup.c). */
+typedef struct fa_lookup_row {
+    fa_str key, value;
+} fa_lookup_row;
+void fa_lookup_table(const char *name, const fa_lookup_row *row, size_t n);
+
 typedef struct fa_tally fa_tally;
 typedef struct fa_tally_row {
     int32_t day;
@@ -149,6 +175,8 @@ uint64_t fa_tally_id(const fa_tally *t);
 /* What fa_line hashes: the names of its text arguments in order, and the installation's key. */
 FA_MUST_CHECK fa_rc fa_tally_lines(fa_tally *t, uint64_t seed, const fa_str *name, size_t n,
                                    fa_err *e);
+/* What fa_tally's decimals are, in order. */
+void fa_tally_measures(fa_tally *t, const fa_measure *m, size_t n);
 /* A file went well: its sums stay. A file must be read again: what came since the last keep is
  * forgotten. */
 FA_MUST_CHECK fa_rc fa_tally_keep(fa_tally *t, fa_err *e);
@@ -172,7 +200,7 @@ typedef struct fa_scan {
     const uint32_t *bucket;   /* bucket[day - from]; NULL: all in bucket 0 */
     uint32_t measures;        /* bit set: 1u << fa_measure */
     int64_t deadline_mono_ms; /* 0: none */
-    bool plain; /* DuckDB answers, never the segments: for the differential test */
+    bool plain;               /* DuckDB answers, never the segments: for the differential test */
 } fa_scan;
 typedef struct fa_cell {
     uint32_t bucket, group;

@@ -42,6 +42,8 @@ struct fa_tally {
     atomic_int_fast64_t rows, bad, rounded;
     atomic_bool overflow, failed;
     fa_tally_row *result;
+    fa_measure measure[FA_M__COUNT]; /* of fa_tally's decimals, in their order */
+    size_t nmeasure;
     uint64_t *column, seed; /* of fa_line */
     size_t ncolumn;
     pthread_mutex_t seen_lock;
@@ -83,6 +85,12 @@ void fa_tally_free(fa_tally *t)
     pthread_mutex_destroy(&t->seen_lock);
     pthread_mutex_destroy(&t->lock);
     free(t);
+}
+
+void fa_tally_measures(fa_tally *t, const fa_measure *m, size_t n)
+{
+    t->nmeasure = n < FA_M__COUNT ? n : FA_M__COUNT;
+    memcpy(t->measure, m, t->nmeasure * sizeof *m);
 }
 
 uint64_t fa_tally_id(const fa_tally *t)
@@ -225,12 +233,13 @@ static bool tally_rows(fa_tally *t, acc *a, const tally_in *in, idx_t rows)
         if (!index || !(s = find_slot(a, day, index)))
             return false;
         s->rows++;
-        for (int m = 0; m < FA_M__COUNT; m++) {
+        for (size_t k = 0; k < t->nmeasure; k++) {
+            fa_measure m = t->measure[k];
             fa_i128 v;
 
-            if (!duck_valid(in->m_mask[m], r))
+            if (!duck_valid(in->m_mask[k], r))
                 continue;
-            v = duck_i128(in->m[m][r]);
+            v = duck_i128(in->m[k][r]);
             s->values[m]++;
             bad += m < FA_M__MONEY && (v >= max || v <= -max);
             if (__builtin_add_overflow(s->sum[m], v, &s->sum[m]))
@@ -271,11 +280,15 @@ static void run_tally(duckdb_function_info info, duckdb_data_chunk chunk, duckdb
     in.day_mask = duckdb_vector_get_validity(day);
     in.currency = duckdb_vector_get_data(currency);
     in.currency_mask = duckdb_vector_get_validity(currency);
-    for (int m = 0; m < FA_M__COUNT; m++) {
-        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, (idx_t)m + 3);
+    if (duckdb_data_chunk_get_column_count(chunk) != t->nmeasure + 3) {
+        duckdb_scalar_function_set_error(info, "measures of a row do not match");
+        return;
+    }
+    for (size_t k = 0; k < t->nmeasure; k++) {
+        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, (idx_t)k + 3);
 
-        in.m[m] = duckdb_vector_get_data(v);
-        in.m_mask[m] = duckdb_vector_get_validity(v);
+        in.m[k] = duckdb_vector_get_data(v);
+        in.m_mask[k] = duckdb_vector_get_validity(v);
     }
     a = take_acc(t);
     if (!a || !tally_rows(t, a, &in, rows)) {
@@ -441,6 +454,15 @@ static void set_null(duckdb_vector out, idx_t r)
     duckdb_validity_set_row_invalid(duckdb_vector_get_validity(out), r);
 }
 
+/* "$10,000.00 " is read as a person wrote it; commas alone may be another country's point. */
+static bool slow_dec(fa_str s, fa_i128 *v, bool *rounded)
+{
+    bool by_hand =
+        s.n && (memchr(s.p, '$', s.n) || (memchr(s.p, ',', s.n) && memchr(s.p, '.', s.n)));
+
+    return fa_dec_parse(s, by_hand, v, rounded);
+}
+
 static void run_dec(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
 {
     idx_t rows = duckdb_data_chunk_get_size(chunk);
@@ -462,7 +484,7 @@ static void run_dec(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_v
             continue;
         }
         if (!quick_dec(duck_text(&text[r]), &v) &&
-            !fa_dec_parse(fa_str_trim(duck_text(&text[r])), false, &v, &was_rounded)) {
+            !slow_dec(fa_str_trim(duck_text(&text[r])), &v, &was_rounded)) {
             set_null(out, r);
             bad++;
         }
@@ -473,6 +495,115 @@ static void run_dec(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_v
         atomic_fetch_add(&t->bad, bad);
     if (rounded)
         atomic_fetch_add(&t->rounded, rounded);
+}
+
+/* ---- fa_credits: the amounts of a JSON list of credits ---- */
+
+/* A credit that no commitment, sustained use or subscription brought about. */
+static bool is_gift(fa_str type)
+{
+    static const char *const kinds[] = {"PROMOTION", "FREE_TIER", "DISCOUNT", "RESELLER_MARGIN"};
+
+    for (size_t i = 0; i < FA_COUNT(kinds); i++)
+        if (fa_str_eqz(type, kinds[i]))
+            return true;
+    return false;
+}
+
+/* The next string or bare word of JSON text at *p, as it stands; an empty one when a sign is next. */
+static fa_str next_token(fa_str *s)
+{
+    fa_str t = {s->p, 0};
+
+    if (s->n && s->p[0] == '"') {
+        size_t i = 1;
+
+        while (i < s->n && s->p[i] != '"')
+            i += s->p[i] == '\\' ? 2 : 1;
+        t = (fa_str){s->p + 1, i < s->n ? i - 1 : s->n - 1};
+        i = i < s->n ? i + 1 : s->n;
+        s->p += i;
+        s->n -= i;
+        return t;
+    }
+    while (t.n < s->n && !strchr(",:{}[] \t\r\n\"", t.p[t.n]))
+        t.n++;
+    s->p += t.n;
+    s->n -= t.n;
+    return t;
+}
+
+/* Amounts never pass through a double, so the list is not parsed into one: within each object the texts
+ * behind "type" and "amount" are enough. false: not such a list. */
+static bool sum_credits(fa_str s, bool gifts, fa_i128 *out, bool *rounded)
+{
+    fa_str key = {0}, type = {0}, amount = {0};
+    bool is_value = false;
+
+    *out = 0;
+    s = fa_str_trim(s);
+    if (s.n && s.p[0] != '[' && s.p[0] != '{')
+        return false;
+    while (s.n) {
+        char c = s.p[0];
+
+        if (c == '"' || !strchr(",:{}[] \t\r\n", c)) {
+            fa_str t = next_token(&s);
+
+            if (!is_value)
+                key = t;
+            else if (fa_str_eqz(key, "type"))
+                type = t;
+            else if (fa_str_eqz(key, "amount"))
+                amount = t;
+            continue;
+        }
+        if (c == '}' && amount.n && !fa_str_eqz(amount, "null")) {
+            fa_i128 v;
+            bool was = false;
+
+            if (!fa_dec_parse(amount, false, &v, &was))
+                return false;
+            *rounded |= was;
+            if ((!gifts || is_gift(type)) && __builtin_add_overflow(*out, v, out))
+                return false;
+        }
+        if (c == '{' || c == '}')
+            type = amount = (fa_str){0};
+        if (!strchr(" \t\r\n", c))
+            is_value = c == ':';
+        s.p++;
+        s.n--;
+    }
+    return true;
+}
+
+static void run_credits(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_vector in = duckdb_data_chunk_get_vector(chunk, 1);
+    const duckdb_string_t *text = duckdb_vector_get_data(in);
+    const uint64_t *mask = duckdb_vector_get_validity(in);
+    const bool *gifts = duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 2));
+    duckdb_hugeint *to = duckdb_vector_get_data(out);
+    fa_tally *t;
+
+    if (rows == 0 || !(t = tally_arg(info, chunk)))
+        return;
+    for (idx_t r = 0; r < rows; r++) {
+        fa_i128 v = 0;
+        bool rounded = false;
+
+        if (!duck_valid(mask, r)) {
+            set_null(out, r);
+        } else if (!sum_credits(duck_text(&text[r]), gifts[r], &v, &rounded)) {
+            set_null(out, r);
+            atomic_fetch_add(&t->bad, 1);
+        }
+        if (rounded)
+            atomic_fetch_add(&t->rounded, 1);
+        to[r] = duck_huge(v);
+    }
 }
 
 /* ---- fa_time: text to TIMESTAMP (UTC) ---- */
@@ -503,42 +634,91 @@ static bool parse_zone(fa_str s, int *minutes)
     return true;
 }
 
-/* YYYY-MM-DD[(T| )HH:MM[:SS[.f{1,9}]]][zone] */
-static bool parse_time(fa_str s, int64_t *us)
+/* M/D/YYYY as Azure writes it, with or without zeros, and M/D/YY of hand-made files: how many bytes the
+ * date takes; 0: none is there. */
+static size_t parse_slashed(fa_str s, int32_t *day)
 {
-    int32_t day;
+    uint64_t v[3];
+    fa_str rest = s;
+    size_t digits;
+
+    for (int k = 0; k < 3; k++) {
+        const char *start;
+
+        if (k && !fa_take(&rest, "/"))
+            return 0;
+        start = rest.p;
+        if (!fa_take_u64(&rest, &v[k]))
+            return 0;
+        digits = (size_t)(rest.p - start);
+        if (k < 2 ? digits > 2 : digits != 2 && digits != 4)
+            return 0;
+    }
+    if (v[2] < 100)
+        v[2] += 2000;
+    if (v[0] < 1 || v[0] > 12 || v[1] < 1 || v[1] > 31)
+        return 0;
+    *day = fa_day_of((int)v[2], (int)v[0], (int)v[1]);
+    {
+        char iso[16];
+        int32_t same;
+
+        (void)snprintf(iso, sizeof iso, "%04d-%02d-%02d", (int)v[2], (int)v[0], (int)v[1]);
+        if (!fa_day_parse(fa_str_of(iso), &same)) /* 30 February */
+            return 0;
+    }
+    return s.n - rest.n;
+}
+
+/* [(T| )HH:MM[:SS[.f{1,9}]]][zone] behind a date, in microseconds */
+static bool parse_clock(fa_str t, int64_t *us)
+{
     int h = 0, m = 0, sec = 0, zone = 0;
     int64_t frac = 0, unit = 100000;
-    size_t i = 10;
+    size_t i = 6;
 
-    if (s.n < 10 || !fa_day_parse((fa_str){s.p, 10}, &day) || day < DAY_MIN || day > DAY_MAX)
+    if ((t.p[0] != 'T' && t.p[0] != ' ' && t.p[0] != 't') || t.n < 6 || t.p[3] != ':' ||
+        !two(t.p + 1, &h) || !two(t.p + 4, &m))
         return false;
-    if (s.n > 10) {
-        if ((s.p[10] != 'T' && s.p[10] != ' ' && s.p[10] != 't') || s.n < 16 || s.p[13] != ':' ||
-            !two(s.p + 11, &h) || !two(s.p + 14, &m))
+    if (i + 2 < t.n && t.p[i] == ':') {
+        if (!two(t.p + i + 1, &sec))
             return false;
-        i = 16;
-        if (i + 2 < s.n && s.p[i] == ':') {
-            if (!two(s.p + i + 1, &sec))
-                return false;
-            i += 3;
-            if (i < s.n && s.p[i] == '.') {
-                size_t start = ++i;
+        i += 3;
+        if (i < t.n && t.p[i] == '.') {
+            size_t start = ++i;
 
-                for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && i - start < 9; i++) {
-                    frac += (s.p[i] - '0') * unit;
-                    unit /= 10;
-                }
-                if (i == start)
-                    return false;
+            for (; i < t.n && t.p[i] >= '0' && t.p[i] <= '9' && i - start < 9; i++) {
+                frac += (t.p[i] - '0') * unit;
+                unit /= 10;
             }
+            if (i == start)
+                return false;
         }
-        if (!parse_zone((fa_str){s.p + i, s.n - i}, &zone))
-            return false;
     }
-    if (h > 23 || m > 59 || sec > 60)
+    if (!parse_zone((fa_str){t.p + i, t.n - i}, &zone))
         return false;
-    *us = ((((int64_t)day * 24 + h) * 60 + m - zone) * 60 + sec) * 1000000 + frac;
+    if (h > 47 || m > 59 ||
+        sec > 60) /* T24:00 is midnight, T30:00 of a sample the next day's 06:00 */
+        return false;
+    *us = (((int64_t)h * 60 + m - zone) * 60 + sec) * 1000000 + frac;
+    return true;
+}
+
+/* (YYYY-MM-DD | M/D/YYYY) and a clock or none */
+static bool parse_time(fa_str s, int64_t *us)
+{
+    int64_t clock = 0;
+    size_t date = 10;
+    int32_t day;
+
+    s = fa_str_trim(s);
+    if ((s.n < 10 || !fa_day_parse((fa_str){s.p, 10}, &day)) && !(date = parse_slashed(s, &day)))
+        return false;
+    if (day < DAY_MIN || day > DAY_MAX)
+        return false;
+    if (s.n > date && !parse_clock((fa_str){s.p + date, s.n - date}, &clock))
+        return false;
+    *us = (int64_t)day * 86400000000 + clock;
     return true;
 }
 
@@ -862,27 +1042,13 @@ static void run_cell(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_
 
 /* ---- registration ---- */
 
-typedef struct function_row {
-    const char *name;
-    duckdb_scalar_function_t fn;
-    duckdb_type out;
-    duckdb_type arg[3 + FA_M__COUNT]; /* ends with INVALID */
-    duckdb_type varargs;              /* INVALID: none */
-    bool pure;                        /* same arguments, same answer */
-} function_row;
-
 #define DEC DUCKDB_TYPE_DECIMAL
 #define TXT DUCKDB_TYPE_VARCHAR
 #define U64 DUCKDB_TYPE_UBIGINT
-static const function_row functions[] = {
+static const fa_function_row functions[] = {
     {"fa_dec", run_dec, DEC, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
     {"fa_time", run_time, DUCKDB_TYPE_TIMESTAMP, {U64, TXT}, DUCKDB_TYPE_INVALID, false},
-    {"fa_tally",
-     run_tally,
-     DUCKDB_TYPE_DATE,
-     {U64, DUCKDB_TYPE_DATE, TXT, DEC, DEC, DEC, DEC, DEC, DEC},
-     DUCKDB_TYPE_INVALID,
-     false},
+    {"fa_tally", run_tally, DUCKDB_TYPE_DATE, {U64, DUCKDB_TYPE_DATE, TXT}, DEC, false},
     {"fa_line", run_line, DUCKDB_TYPE_UUID, {U64}, TXT, false},
     {"fa_first",
      run_first,
@@ -890,6 +1056,7 @@ static const function_row functions[] = {
      {U64, DUCKDB_TYPE_UUID},
      DUCKDB_TYPE_INVALID,
      false},
+    {"fa_credits", run_credits, DEC, {U64, TXT, DUCKDB_TYPE_BOOLEAN}, DUCKDB_TYPE_INVALID, false},
     {"fa_units", run_units, DUCKDB_TYPE_BIGINT, {DEC}, DUCKDB_TYPE_INVALID, true},
     {"fa_rest", run_rest, DUCKDB_TYPE_INTEGER, {DEC}, DUCKDB_TYPE_INVALID, true},
     {"fa_tags", run_tags, TXT, {TXT}, DUCKDB_TYPE_INVALID, true},
@@ -911,55 +1078,63 @@ char fa_duck_fence;
 
 static void call_fenced(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector out)
 {
-    const function_row *row = duckdb_scalar_function_get_extra_info(info);
+    const fa_function_row *row = duckdb_scalar_function_get_extra_info(info);
 
     FA_DUCK_TAKES();
     row->fn(info, in, out);
     FA_DUCK_GIVES();
 }
 
-static void set_function(duckdb_scalar_function f, const function_row *row)
+static void set_function(duckdb_scalar_function f, const fa_function_row *row)
 {
     duckdb_scalar_function_set_extra_info(f, (void *)row, NULL);
     duckdb_scalar_function_set_function(f, call_fenced);
 }
 #else
-static void set_function(duckdb_scalar_function f, const function_row *row)
+static void set_function(duckdb_scalar_function f, const fa_function_row *row)
 {
     duckdb_scalar_function_set_function(f, row->fn);
 }
 #endif
 
+static fa_rc register_function(duckdb_connection con, const fa_function_row *row, fa_err *e)
+{
+    duckdb_scalar_function f = duckdb_create_scalar_function();
+    duckdb_logical_type t;
+    duckdb_state state;
+
+    duckdb_scalar_function_set_name(f, row->name);
+    for (size_t k = 0; k < FA_COUNT(row->arg) && row->arg[k] != DUCKDB_TYPE_INVALID; k++) {
+        t = make_type(row->arg[k]);
+        duckdb_scalar_function_add_parameter(f, t);
+        duckdb_destroy_logical_type(&t);
+    }
+    if (row->varargs != DUCKDB_TYPE_INVALID) {
+        t = make_type(row->varargs);
+        duckdb_scalar_function_set_varargs(f, t);
+        duckdb_destroy_logical_type(&t);
+    }
+    t = make_type(row->out);
+    duckdb_scalar_function_set_return_type(f, t);
+    duckdb_destroy_logical_type(&t);
+    duckdb_scalar_function_set_special_handling(f);
+    if (!row->pure)
+        duckdb_scalar_function_set_volatile(f);
+    set_function(f, row);
+    state = duckdb_register_scalar_function(con, f);
+    duckdb_destroy_scalar_function(&f);
+    return state == DuckDBSuccess
+               ? FA_OK
+               : fa_fail(e, FA_EINTERNAL, "the engine refused the function %s", row->name);
+}
+
 fa_rc fa_duck_functions(duckdb_connection con, fa_err *e)
 {
-    for (size_t i = 0; i < FA_COUNT(functions); i++) {
-        const function_row *row = &functions[i];
-        duckdb_scalar_function f = duckdb_create_scalar_function();
-        duckdb_logical_type t;
-        duckdb_state state;
-
-        duckdb_scalar_function_set_name(f, row->name);
-        for (size_t k = 0; k < FA_COUNT(row->arg) && row->arg[k] != DUCKDB_TYPE_INVALID; k++) {
-            t = make_type(row->arg[k]);
-            duckdb_scalar_function_add_parameter(f, t);
-            duckdb_destroy_logical_type(&t);
-        }
-        if (row->varargs != DUCKDB_TYPE_INVALID) {
-            t = make_type(row->varargs);
-            duckdb_scalar_function_set_varargs(f, t);
-            duckdb_destroy_logical_type(&t);
-        }
-        t = make_type(row->out);
-        duckdb_scalar_function_set_return_type(f, t);
-        duckdb_destroy_logical_type(&t);
-        duckdb_scalar_function_set_special_handling(f);
-        if (!row->pure)
-            duckdb_scalar_function_set_volatile(f);
-        set_function(f, row);
-        state = duckdb_register_scalar_function(con, f);
-        duckdb_destroy_scalar_function(&f);
-        if (state != DuckDBSuccess)
-            return fa_fail(e, FA_EINTERNAL, "the engine refused the function %s", row->name);
-    }
+    for (size_t i = 0; i < FA_COUNT(functions); i++)
+        if (register_function(con, &functions[i], e))
+            return e->rc;
+    for (size_t i = 0; i < fa_nlookup_functions; i++)
+        if (register_function(con, &fa_lookup_functions[i], e))
+            return e->rc;
     return FA_OK;
 }

@@ -40,7 +40,8 @@ typedef struct job {
     fa_engine *g;
     const fa_scan *q;
     fa_seg_set *set;
-    addend add[FA_SEG_COLS + 1];
+    addend
+        add[1 + FA_M__COUNT * 6]; /* a measure has up to three columns of money and their rests */
     size_t nadd;
     unsigned nm; /* measures asked */
     unsigned measure[FA_M__COUNT];
@@ -498,6 +499,22 @@ static fa_rc list_scans(job *j, uint64_t *rows, fa_err *e)
 
 /* ---- the shape of the answer ---- */
 
+/* Is `of` what m is kept as a difference to, or m itself? */
+static bool is_in_chain(unsigned m, fa_measure of)
+{
+    while (m != of && (unsigned)fa_measures[m].falls_to != m)
+        m = fa_measures[m].falls_to;
+    return m == of;
+}
+
+static bool is_asked(const job *j, fa_measure column)
+{
+    for (unsigned i = 0; i < j->nm; i++)
+        if (is_in_chain(j->measure[i], column))
+            return true;
+    return false;
+}
+
 static void list_addends(job *j)
 {
     const fa_seg_column *c = fa_seg_columns();
@@ -509,10 +526,11 @@ static void list_addends(job *j)
             j->measure[j->nm++] = m;
         }
     j->add[j->nadd++] = (addend){.column = FA_SEG_N};
-    for (unsigned k = 0; k < FA_SEG_COLS; k++)
-        if (j->q->measures >> c[k].measure & 1)
-            j->add[j->nadd++] =
-                (addend){.column = FA_SEG_COL + k, .slot = slot[c[k].measure], .unit = c[k].unit};
+    for (unsigned i = 0; i < j->nm; i++)
+        for (unsigned k = 0; k < FA_SEG_COLS; k++)
+            if (is_in_chain(j->measure[i], c[k].measure))
+                j->add[j->nadd++] = (addend){
+                    .column = FA_SEG_COL + k, .slot = slot[j->measure[i]], .unit = c[k].unit};
 }
 
 /* false: more cells than a dense result can have. */
@@ -547,14 +565,15 @@ static bool shape(job *j)
 static bool may_overflow(const job *j)
 {
     const fa_seg_column *c = fa_seg_columns();
-    fa_u128 limit = ((fa_u128)1 << 126) / (j->set->n + 1);
+    /* six: as many columns as one measure may be the sum of */
+    fa_u128 limit = ((fa_u128)1 << 126) / 6 / (j->set->n + 1);
 
     for (size_t i = 0; i < j->set->n; i++)
         for (unsigned k = 0; k < FA_SEG_COLS; k++) {
             const fa_seg_header *h = &j->set->segment[i]->h;
             const fa_seg_section *x = &h->section[FA_SEG_BLOCK(0) + FA_SEG_COL + k];
 
-            if (!(j->q->measures >> c[k].measure & 1) || !x->width || !h->rows[0])
+            if (!is_asked(j, c[k].measure) || !x->width || !h->rows[0])
                 continue;
             if (((fa_u128)x->max_high << 64 | x->max) > limit / h->rows[0] / x->factor / c[k].unit)
                 return true;
@@ -654,7 +673,11 @@ static void add_totals(const job *j, worker *w)
 
             w->rows[cell] += (int64_t)row[0];
             for (unsigned m = 0; m < j->nm; m++)
-                w->sum[m * j->ncell + cell] += row[1 + j->measure[m]];
+                for (unsigned k = j->measure[m];; k = fa_measures[k].falls_to) {
+                    w->sum[m * j->ncell + cell] += row[1 + k];
+                    if ((unsigned)fa_measures[k].falls_to == k)
+                        break;
+                }
         }
     }
 }

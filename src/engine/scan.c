@@ -64,14 +64,13 @@ static void put_sql(fa_buf *sql, const fa_scan *q, const fa_cell_map *map, const
 {
     fa_buf_fmt(sql, "SELECT c, sum(n)::HUGEINT");
     for (int m = 0; m < FA_M__COUNT; m++) {
-        const char *col = fa_measures[m].col;
-
         if (!(q->measures >> m & 1))
             continue;
         if (m < FA_M__MONEY)
-            fa_buf_fmt(sql, ", sum(%s)::HUGEINT, sum(%s_rest)::HUGEINT", col, col);
+            fa_buf_fmt(sql, ", sum(%s)::HUGEINT, sum(%s)::HUGEINT", fa_measures[m].units,
+                       fa_measures[m].rest);
         else
-            fa_buf_fmt(sql, ", coalesce(sum(%s), 0)::DECIMAL(38,18)", col);
+            fa_buf_fmt(sql, ", coalesce(sum(%s), 0)::DECIMAL(38,18)", fa_measures[m].units);
     }
     fa_buf_fmt(sql,
                " FROM (SELECT fa_cell(%llu::UBIGINT, day, line_id) AS c, * FROM daily"

@@ -27,6 +27,15 @@
 static fa_seg_column columns[FA_SEG_COLS];
 static pthread_once_t columns_once = PTHREAD_ONCE_INIT;
 
+static void put_column_sql(fa_seg_column *c, const fa_measure_info *to, bool money)
+{
+    if (to == &fa_measures[c->measure])
+        snprintf(c->sql, sizeof c->sql, "%s", c->name);
+    else
+        snprintf(c->sql, sizeof c->sql, "coalesce(%s%s - coalesce(%s, 0), 0)", c->name,
+                 money ? "::HUGEINT" : "", c->is_rest ? to->rest : to->units);
+}
+
 static void make_columns(void)
 {
     size_t n = 0;
@@ -41,6 +50,7 @@ static void make_columns(void)
             c->is_rest = rest;
             c->unit = money && !rest ? (uint64_t)FA_E8 : 1;
             snprintf(c->name, sizeof c->name, "%s%s", fa_measures[m].col, rest ? "_rest" : "");
+            put_column_sql(c, &fa_measures[fa_measures[m].falls_to], money);
         }
     }
 }
@@ -441,9 +451,9 @@ static fa_rc pass(writer *w, fa_sink *sink, fa_err *e)
 
         if (w->block)
             fa_buf_fmt(&b, is_quantity ? ", sum(%s)::DECIMAL(38,18)" : ", sum(%s)::HUGEINT",
-                       c->name);
+                       c->sql);
         else
-            fa_buf_fmt(&b, ", %s", c->name);
+            fa_buf_fmt(&b, ", %s", c->sql);
     }
     fa_buf_fmt(&b, " FROM daily WHERE part_id = %u", w->p->id);
     if (w->block)

@@ -44,12 +44,14 @@ typedef struct fa_seg_header {
     fa_seg_section section[FA_SEG_SECTIONS];
 } fa_seg_header;
 
-/* What a column of a block holds: one row of a table made from fa_measures. */
+/* What a column of a block holds: one row of a table made from fa_measures. A measure that falls back to
+ * another is kept as the difference to it: the sum is that of the column and of those down the chain. */
 typedef struct fa_seg_column {
     fa_measure measure;
     bool is_rest;
     uint64_t unit; /* e18 in one: 1e8 for money, 1 for rests and quantities */
     char name[40]; /* in daily */
+    char sql[300]; /* over daily */
 } fa_seg_column;
 const fa_seg_column *fa_seg_columns(void); /* FA_SEG_COLS of them */
 
@@ -60,7 +62,7 @@ typedef struct fa_segment {
     const uint8_t *map;
     size_t bytes;
     int fd;
-    struct timespec changed; /* of the file, when its sums were looked at */
+    struct timespec changed;            /* of the file, when its sums were looked at */
     atomic_uchar seen[FA_SEG_SECTIONS]; /* 0 not checked, 1 as written */
     atomic_bool bad;
     fa_seg_header h; /* a copy: the file may be cut at any time */

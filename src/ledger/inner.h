@@ -73,6 +73,8 @@ FA_MUST_CHECK fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list,
  * fa_day. */
 FA_MUST_CHECK fa_rc fa_map_select(fa_arena *a, const fa_bill_file *f, const char *pipe_path,
                                   const fa_tally *t, fa_str skip_rows, fa_str *sql, fa_err *e);
+/* The measures of a file's rows, in the order of fa_tally's arguments. */
+size_t fa_map_measures(const fa_bill_file *f, fa_measure out[FA_M__COUNT]);
 /* Names of fa_line's text arguments, in the order of fa_map_select. */
 FA_MUST_CHECK fa_rc fa_map_line_names(fa_arena *a, const fa_bill_file *f, fa_str **out, size_t *n,
                                       fa_err *e);
@@ -84,9 +86,10 @@ FA_MUST_CHECK fa_rc fa_map_bad_rows(fa_arena *a, const fa_bill_file *f, const ch
 void fa_map_raw(fa_buf *b, const fa_bill_file *f, const char *pipe_path, bool in_order);
 
 /* ---- totals ---- */
-/* Tally rows as fa_total rows of one step (column "" counts rows; then each measure). */
+/* Tally rows as fa_total rows of one step (column "" counts rows; then each measure that every bill has
+ * or that `own` names). */
 FA_MUST_CHECK fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_t n,
-                                 fa_total **out, size_t *nout, fa_err *e);
+                                 uint32_t own, fa_total **out, size_t *nout, fa_err *e);
 /* Says which total differs first, as FA_EDATA; FA_OK when all are equal. */
 FA_MUST_CHECK fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na,
                                       const char *b_name, const fa_tally_row *b, size_t nb,

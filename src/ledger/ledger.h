@@ -13,8 +13,10 @@
  *        CostCenter VARCHAR  -- display name: AWS, GCP, Azure, Oracle, ...
  *        tags MAP(VARCHAR,VARCHAR), x MAP(VARCHAR,VARCHAR))
  *   daily(day DATE, line_id UINTEGER, part_id UINTEGER, n UINTEGER,
- *         billed BIGINT, billed_rest INTEGER, effective.., list.., contracted..,
- *         consumed DECIMAL(38,18), priced DECIMAL(38,18))
+ *         billed BIGINT, billed_rest INTEGER, effective.., list.., contracted..,  -- never NULL
+ *         unblended.., amortized.., blended.., fair.., net_fair..,  -- NULL: as the measure they fall back to
+ *         consumed DECIMAL(38,18), priced DECIMAL(38,18), normalized DECIMAL(38,18))
+ *        read through fa_measures[].units and .rest
  *   part(part_id, load_id, source_id, period DATE, seal UUID)  -- the live ones; the seal is drawn when one goes in
  * Threads: any thread; one load, rebuild or restore at a time (others wait or get FA_ECONFLICT).
  */
@@ -74,6 +76,7 @@ typedef struct fa_progress {
 typedef struct fa_load_request {
     fa_str       source;    /* name; 1..200 bytes of printable UTF-8 */
     fa_str       format;    /* empty: recognise by columns */
+    fa_str       mapping;   /* JSON of bill/generic.c; empty: none */
     const char *const *path; /* files, or folders (their files, sorted, not recursive, dot files left out) */
     size_t       npath;
     int64_t      skip_bad;  /* rows that may be skipped; 0: none */

@@ -34,8 +34,9 @@ typedef struct load_job {
     char (*hash)[65], (*archive_hash)[65];
     int64_t *file_rows;
     size_t nfile;
-    fa_str *notice;
-    size_t nnotice;
+    fa_bill_hint hint;
+    fa_bill_match match; /* and the notices of the load */
+    uint32_t own, approximated;
     fa_tally *tally;
     fa_conn *conn;
     char *work_dir; /* bills/.<id> */
@@ -231,16 +232,18 @@ static fa_rc list_files(load_job *j, fa_err *e)
         return fa_oom(e);
     for (; j->nfile < n; j->nfile++) {
         fa_bill_file *f = &j->file[j->nfile];
-        fa_str version;
 
         if (fa_bill_open(j->l->engine, j->a, path[j->nfile], f, e) ||
-            fa_bill_recognise(j->l->engine, j->a, f, j->q->format, &version, &j->notice,
-                              &j->nnotice, e))
+            fa_bill_recognise(j->l->engine, f, &j->match, e))
             return e->rc;
-        if (j->nfile == 0 || fa_str_cmp(version, j->load.format) > 0)
-            j->load.format = version;
+        if (j->nfile == 0 || fa_str_cmp(j->match.version, j->load.format) > 0)
+            j->load.format = j->match.version;
+        j->own |= f->own;
+        j->approximated |= f->approximated;
         bytes += f->bytes;
     }
+    for (size_t i = 0; i < j->nfile; i++)
+        j->file[i].own = j->own; /* one load tells the same measures apart in all its files */
     pthread_mutex_lock(&j->lock);
     j->bytes_total = bytes;
     pthread_mutex_unlock(&j->lock);
@@ -409,7 +412,7 @@ static fa_rc run_with_feed(load_job *j, size_t i, const char *pipe, fa_str sql, 
     fa_rc rc;
     fa_err feed_err;
 
-    if (f->kind == FA_FILE_CSV && fa_feed_open(f, pipe, &feed, e))
+    if (f->kind != FA_FILE_PARQUET && fa_feed_open(f, pipe, &feed, e))
         return e->rc;
     pthread_mutex_lock(&j->lock);
     j->feed = feed;
@@ -510,8 +513,8 @@ static fa_rc has_bad_tags(load_job *j, size_t i, bool *out, fa_err *e)
     fa_buf b;
     fa_rc rc = FA_OK;
 
-    for (size_t k = 0; k < j->file[i].ncolumn; k++)
-        has_tags |= fa_str_eqz(j->file[i].column[k].name, "Tags");
+    for (size_t k = 0; k < j->file[i].nout; k++)
+        has_tags |= fa_str_eqz(j->file[i].out[k].name, "Tags");
     *out = false;
     if (!has_tags)
         return FA_OK;
@@ -556,7 +559,7 @@ static fa_rc copy_file(load_job *j, size_t i, const char *pipe, fa_str skip_rows
     rc = b.failed ? fa_oom(e)
                   : run_with_feed(j, i, pipe, fa_buf_view(&b), NULL, NULL, j->hash[i], e);
     fa_buf_release(&b);
-    if (rc == FA_EDATA && j->file[i].kind == FA_FILE_CSV)
+    if (rc == FA_EDATA && j->file[i].kind != FA_FILE_PARQUET)
         rc = csv_error(&j->file[i], e);
     return rc;
 }
@@ -597,6 +600,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     char *pipe = pipe_path(j, "in", i);
     int64_t before = fa_tally_rows(j->tally);
     fa_str *name;
+    fa_measure measure[FA_M__COUNT];
     size_t nname;
     bool bad_tags = false;
     bad_list bad = {.j = j, .f = f, .limit = j->q->skip_bad - j->load.rejected};
@@ -608,6 +612,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
         rc = fa_oom(e);
         goto done;
     }
+    fa_tally_measures(j->tally, measure, fa_map_measures(f, measure));
     if ((rc = fa_map_line_names(j->a, f, &name, &nname, e)) ||
         (rc = fa_tally_lines(j->tally, j->l->line_seed, name, nname, e)) ||
         ((rc = copy_file(j, i, pipe, FA_STR(""), e)) && !is_broken_record(j, e)) ||
@@ -663,19 +668,10 @@ static fa_rc read_all(load_job *j, fa_err *e)
         if ((rc = read_file(j, i, e)))
             return rc;
     }
-    if (fa_tally_rounded(j->tally) > 0) {
-        fa_str *grown = fa_arena_array(j->a, j->nnotice + 1, sizeof *grown);
-        char *text =
-            fa_arena_printf(j->a, "%lld amounts have more than 18 decimals; each was rounded to 18",
-                            (long long)fa_tally_rounded(j->tally));
-
-        if (!grown || !text)
-            return fa_oom(e);
-        if (j->nnotice)
-            memcpy(grown, j->notice, j->nnotice * sizeof *grown);
-        grown[j->nnotice++] = fa_str_of(text);
-        j->notice = grown;
-    }
+    if (fa_tally_rounded(j->tally) > 0)
+        return fa_bill_notice(&j->match, e,
+                              "%lld amounts have more than 18 decimals; each was rounded to 18",
+                              (long long)fa_tally_rounded(j->tally));
     return FA_OK;
 }
 
@@ -712,19 +708,19 @@ static fa_rc describe(load_job *j, fa_err *e)
     fa_jw_key(&w, "lineColumns");
     fa_jw_arr(&w);
     for (size_t i = 0; i < j->nfile; i++)
-        for (size_t k = 0; k < j->file[i].ncolumn; k++) {
-            const fa_bill_column *c = &j->file[i].column[k];
+        for (size_t k = 0; k < j->file[i].nout; k++) {
+            const fa_bill_out *c = &j->file[i].out[k];
             bool added = false;
             size_t v;
 
-            if (c->in_line && fa_map_add(seen, c->name, 1, &v, &added) && added)
+            if (c->in_line && !c->focus && fa_map_add(seen, c->name, 1, &v, &added) && added)
                 fa_jw_str(&w, c->name);
         }
     fa_jw_end_arr(&w);
     fa_jw_key(&w, "notices");
     fa_jw_arr(&w);
-    for (size_t i = 0; i < j->nnotice; i++)
-        fa_jw_str(&w, j->notice[i]);
+    for (size_t i = 0; i < j->match.nnotice; i++)
+        fa_jw_str(&w, j->match.notice[i]);
     fa_jw_end_arr(&w);
     fa_jw_key(&w, "archive");
     fa_jw_arr(&w);
@@ -890,8 +886,8 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
         static const char *const name[] = {"file", "archive", "ledger"};
 
         /* the archive's totals were equal to the file's in every number */
-        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n, &t,
-                               &nt, e)))
+        if ((rc = fa_totals_of(j->a, name[step], step < 2 ? file : got, step < 2 ? nfile : n,
+                               j->own, &t, &nt, e)))
             goto done;
         memcpy(out->total + out->ntotal, t, nt * sizeof *t);
         out->ntotal += nt;
@@ -954,6 +950,20 @@ static fa_str named_files(load_job *j)
     return out.p ? out : FA_STR("[]");
 }
 
+/* What a format may want to know beside the columns. */
+static fa_rc make_hint(load_job *j, fa_err *e)
+{
+    fa_account account;
+
+    if (fa_account_first(j->l->store, j->a, &account, e))
+        return e->rc;
+    if (j->q->mapping.n > 1 << 20)
+        return fa_fail(e, FA_EINVAL, "the mapping is larger than 1 MiB");
+    j->hint = (fa_bill_hint){j->q->format, j->q->mapping, account.currency};
+    j->match = (fa_bill_match){.a = j->a, .hint = &j->hint};
+    return FA_OK;
+}
+
 static fa_rc begin_load(load_job *j, fa_err *e)
 {
     fa_source source;
@@ -966,7 +976,7 @@ static fa_rc begin_load(load_job *j, fa_err *e)
             return fa_fail(e, FA_EINVAL, "the source's name has a control character");
     if (j->q->skip_bad < 0 || j->q->skip_bad > 100000)
         return fa_fail(e, FA_EINVAL, "the number of bad rows to skip is 0 to 100,000");
-    if (fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
+    if (make_hint(j, e) || fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
         return e->rc;
     j->load.source_id = source.id;
     j->load.source = fa_arena_dup(j->a, source.name);
@@ -1052,8 +1062,8 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
         (rc = go_live(j, file, nfile, out, e)))
         return rc;
     out->load = j->load;
-    out->notice = j->notice;
-    out->nnotice = j->nnotice;
+    out->notice = j->match.notice;
+    out->nnotice = j->match.nnotice;
     out->reject_file = j->reject_file;
     if (fa_star_refresh(j->l, e))
         return e->rc;

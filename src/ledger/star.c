@@ -61,6 +61,43 @@ static fa_rc create_line(fa_conn *c, fa_err *e)
     return rc;
 }
 
+/* Money columns first, then quantities; those that fall back may be NULL. */
+static fa_rc create_daily(fa_conn *c, fa_err *e)
+{
+    fa_buf b;
+    fa_rc rc;
+
+    fa_buf_init(&b, 1 << 16);
+    fa_buf_z(&b, "CREATE TABLE IF NOT EXISTS daily(day DATE NOT NULL, line_id UINTEGER NOT NULL,"
+                 " part_id UINTEGER NOT NULL, n UINTEGER NOT NULL");
+    for (int m = 0; m < FA_M__COUNT; m++) {
+        const char *col = fa_measures[m].col;
+        const char *null = (int)fa_measures[m].falls_to == m ? " NOT NULL" : "";
+
+        if (m < FA_M__MONEY)
+            fa_buf_fmt(&b, ", %s BIGINT%s, %s_rest INTEGER%s", col, null, col, null);
+        else
+            fa_buf_fmt(&b, ", %s DECIMAL(38,18)", col);
+    }
+    fa_buf_z(&b, ")");
+    rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
+    fa_buf_release(&b);
+    return rc;
+}
+
+/* A star of an earlier program is thrown away: it holds nothing that the archive does not, and what is
+ * missing of it is made again at opening. */
+static fa_rc drop_old(fa_conn *c, int64_t version, fa_err *e)
+{
+    static const char *const tables[] = {"daily", "line", "part", "star"};
+
+    fa_log(FA_LOG_INFO, "star_upgrade", "from=%lld to=%d", (long long)version, STAR_VERSION);
+    for (size_t i = 0; i < FA_COUNT(tables); i++)
+        if (fa_execf(c, e, "DROP TABLE IF EXISTS %s", tables[i]))
+            return e->rc;
+    return fa_execf(c, e, "CREATE TABLE star(version INTEGER NOT NULL)");
+}
+
 fa_rc fa_star_create(fa_conn *c, fa_err *e)
 {
     int64_t version;
@@ -68,20 +105,16 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
 
     if (fa_execf(c, e, "CREATE TABLE IF NOT EXISTS star(version INTEGER NOT NULL)"))
         return e->rc;
-    if (fa_sql_i64(c, FA_STR("SELECT max(version) FROM star"), NULL, 0, &version, &none) == FA_OK)
-        return version == STAR_VERSION
-                   ? FA_OK
-                   : fa_fail(e, FA_EDATA,
-                             "the ledger has version %lld of the star, this program %d",
-                             (long long)version, STAR_VERSION);
-    if (create_line(c, e) ||
-        fa_execf(
-            c, e,
-            "CREATE TABLE IF NOT EXISTS daily(day DATE NOT NULL, line_id UINTEGER NOT NULL,"
-            " part_id UINTEGER NOT NULL, n UINTEGER NOT NULL, billed BIGINT NOT NULL,"
-            " billed_rest INTEGER NOT NULL, effective BIGINT NOT NULL, effective_rest INTEGER NOT"
-            " NULL, list BIGINT NOT NULL, list_rest INTEGER NOT NULL, contracted BIGINT NOT NULL,"
-            " contracted_rest INTEGER NOT NULL, consumed DECIMAL(38,18), priced DECIMAL(38,18))") ||
+    if (fa_sql_i64(c, FA_STR("SELECT max(version) FROM star"), NULL, 0, &version, &none) == FA_OK) {
+        if (version == STAR_VERSION)
+            return FA_OK;
+        if (version > STAR_VERSION)
+            return fa_fail(e, FA_EDATA, "the ledger has version %lld of the star, this program %d",
+                           (long long)version, STAR_VERSION);
+        if (drop_old(c, version, e))
+            return e->rc;
+    }
+    if (create_line(c, e) || create_daily(c, e) ||
         fa_execf(
             c, e,
             "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
@@ -186,45 +219,54 @@ static fa_rc x_columns(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str **out,
     return rc;
 }
 
-typedef struct names {
-    fa_map *map;
-} names;
-
 static fa_rc add_name(void *user, const fa_batch *b, fa_err *e)
 {
-    names *m = user;
+    fa_map *have = user;
 
     for (size_t r = 0; r < b->rows; r++)
-        if (!fa_map_set(m->map, b->col[0].text[r], 1))
+        if (!fa_map_set(have, b->col[0].text[r], 1))
             return fa_oom(e);
     return FA_OK;
+}
+
+/* The columns that some file of an archive has. */
+static fa_rc archive_names(fa_conn *c, fa_str files, fa_map **out, fa_err *e)
+{
+    fa_buf b;
+    fa_rc rc;
+
+    if (!(*out = fa_map_new()))
+        return fa_oom(e);
+    fa_buf_init(&b, 16 << 20);
+    fa_buf_fmt(&b,
+               "SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(%.*s,"
+               " union_by_name = true))",
+               FA_FMT(files));
+    rc = b.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_name, *out, e);
+    fa_buf_release(&b);
+    return rc;
+}
+
+static bool has_measure(const fa_map *have, int m)
+{
+    size_t v;
+
+    return fa_measures[m].focus && fa_map_get(have, fa_str_of(fa_measures[m].focus), &v);
 }
 
 /* Inserts the lines that the star does not have yet: the first rows of each, by the archive's own
  * mark. */
 static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, fa_str files,
-                          fa_err *e)
+                          const fa_map *have, fa_err *e)
 {
     fa_rc rc = FA_OK;
     fa_buf b;
     fa_str *x;
     size_t nx, has;
-    names have = {fa_map_new()};
 
     fa_buf_init(&b, 16 << 20);
-    if (!have.map) {
-        rc = fa_oom(e);
-        goto done;
-    }
     if ((rc = x_columns(l, a, load_id, &x, &nx, e)))
         goto done;
-    fa_buf_fmt(&b,
-               "SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet(%.*s,"
-               " union_by_name = true))",
-               FA_FMT(files));
-    if ((rc = fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_name, &have, e)))
-        goto done;
-    fa_buf_clear(&b);
     fa_buf_z(&b,
              "INSERT INTO line SELECT ((SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) +"
              " row_number() OVER () - 1)::UINTEGER, fa_line, ");
@@ -252,10 +294,9 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
         const fa_column *k = &fa_columns[i];
 
         if (k->kind == FA_C_DIM || k->kind == FA_C_TAGS)
-            fa_buf_fmt(&b,
-                       fa_map_get(have.map, fa_str_of(k->name), &has) ? ", %s"
-                                                                      : ", NULL::VARCHAR AS %s",
-                       k->name);
+            fa_buf_fmt(
+                &b, fa_map_get(have, fa_str_of(k->name), &has) ? ", %s" : ", NULL::VARCHAR AS %s",
+                k->name);
     }
     for (size_t i = 0; i < nx; i++) {
         fa_buf_z(&b, ", ");
@@ -268,7 +309,28 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
         FA_FMT(files));
     rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
 done:
-    fa_map_free(have.map);
+    fa_buf_release(&b);
+    return rc;
+}
+
+/* nd: per billing month, day and line the sums of what the archive has; s0, s1, ... are the measures. */
+static fa_rc sum_days(fa_conn *c, fa_str files, const fa_map *have, fa_err *e)
+{
+    fa_buf b;
+    fa_rc rc;
+
+    fa_buf_init(&b, 16 << 20);
+    fa_buf_z(&b,
+             "CREATE TEMP TABLE nd AS SELECT date_trunc('month', BillingPeriodStart)::DATE AS p,"
+             " fa_day AS day, fa_line AS h, count(*)::UINTEGER AS n");
+    for (int m = 0; m < FA_M__COUNT; m++)
+        if (has_measure(have, m))
+            fa_buf_fmt(&b, ", sum(%s) AS s%d", fa_measures[m].focus, m);
+        else if ((int)fa_measures[m].falls_to == m)
+            fa_buf_fmt(&b, ", NULL::DECIMAL(38,18) AS s%d", m);
+    fa_buf_fmt(&b, " FROM read_parquet(%.*s, union_by_name = true) GROUP BY p, day, h",
+               FA_FMT(files));
+    rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
     fa_buf_release(&b);
     return rc;
 }
@@ -278,22 +340,16 @@ fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id, fa_err *e)
     fa_rc rc;
     fa_arena a;
     fa_str files;
+    fa_map *have = NULL;
 
     fa_arena_init(&a, 64 << 20);
-    if ((rc = fa_archive_files(l, &a, load_id, &files, e)))
+    if ((rc = fa_archive_files(l, &a, load_id, &files, e)) ||
+        (rc = archive_names(c, files, &have, e)) ||
+        (rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) || (rc = sum_days(c, files, have, e)))
         goto done;
-    if ((rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) ||
-        (rc = fa_execf(
-             c, e,
-             "CREATE TEMP TABLE nd AS SELECT date_trunc('month', BillingPeriodStart)::DATE AS p,"
-             " fa_day AS day, fa_line AS h, count(*)::UINTEGER AS n, sum(BilledCost) AS b,"
-             " sum(EffectiveCost) AS ef, sum(ListCost) AS li, sum(ContractedCost) AS co,"
-             " sum(ConsumedQuantity) AS cq, sum(PricingQuantity) AS pq FROM"
-             " read_parquet(%.*s, union_by_name = true) GROUP BY ALL",
-             FA_FMT(files))))
-        goto done;
-    rc = insert_lines(l, c, &a, load_id, files, e);
+    rc = insert_lines(l, c, &a, load_id, files, have, e);
 done:
+    fa_map_free(have);
     fa_arena_release(&a);
     return rc;
 }
@@ -334,6 +390,38 @@ fa_rc fa_star_periods(fa_conn *c, fa_arena *a, fa_part **out, size_t *n, fa_err 
     return rc;
 }
 
+/* The measures of nd as columns of daily. */
+static fa_rc put_nd_measures(fa_conn *c, fa_buf *b, fa_err *e)
+{
+    fa_map *have = fa_map_new();
+    fa_rc rc;
+    char name[16];
+    size_t v;
+
+    if (!have)
+        return fa_oom(e);
+    rc = fa_sql_query(c, FA_STR("SELECT column_name FROM (DESCRIBE SELECT * FROM nd)"), NULL, 0,
+                      add_name, have, e);
+    for (int m = 0; m < FA_M__COUNT && !rc; m++) {
+        const char *col = fa_measures[m].col;
+
+        snprintf(name, sizeof name, "s%d", m);
+        if (!fa_map_get(have, fa_str_of(name), &v))
+            continue;
+        if (m >= FA_M__MONEY)
+            fa_buf_fmt(b, ", s%d AS %s", m, col);
+        else if ((int)fa_measures[m].falls_to == m)
+            fa_buf_fmt(b, ", fa_units(s%d) AS %s, fa_rest(s%d) AS %s_rest", m, col, m, col);
+        else
+            fa_buf_fmt(b,
+                       ", CASE WHEN s%d IS NOT NULL THEN fa_units(s%d) END AS %s, CASE WHEN s%d IS"
+                       " NOT NULL THEN fa_rest(s%d) END AS %s_rest",
+                       m, m, col, m, m, col);
+    }
+    fa_map_free(have);
+    return rc;
+}
+
 fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
 {
     fa_rc rc = FA_OK;
@@ -359,12 +447,12 @@ fa_rc fa_star_apply(fa_ledger *l, fa_conn *c, const fa_star_load *s, fa_err *e)
         goto done;
     /* only these parts: another period of the same load may be in the star already */
     fa_buf_clear(&b);
-    fa_buf_z(
-        &b,
-        "INSERT INTO daily SELECT day, line.line_id, fresh.part_id, nd.n, fa_units(b), fa_rest(b),"
-        " fa_units(ef), fa_rest(ef), fa_units(li), fa_rest(li), fa_units(co), fa_rest(co), cq, pq"
-        " FROM nd JOIN line ON line.hash = nd.h JOIN (SELECT part_id, period FROM part WHERE"
-        " part_id IN (");
+    fa_buf_z(&b, "INSERT INTO daily BY NAME SELECT day, line.line_id, fresh.part_id, nd.n");
+    if ((rc = put_nd_measures(c, &b, e)))
+        goto done;
+    fa_buf_z(&b,
+             " FROM nd JOIN line ON line.hash = nd.h JOIN (SELECT part_id, period FROM part WHERE"
+             " part_id IN (");
     for (size_t i = 0; i < s->npart; i++)
         fa_buf_fmt(&b, "%s%lld", i ? ", " : "", (long long)s->part[i].id);
     fa_buf_z(&b, ")) AS fresh ON fresh.period = nd.p ORDER BY day");
@@ -409,12 +497,14 @@ static fa_rc add_total(void *user, const fa_batch *b, fa_err *e)
         o->day = b->col[1].null && b->col[1].null[r] ? INT32_MIN : (int32_t)b->col[1].i64[r];
         o->rows = b->col[2].i64[r];
         for (int m = 0; m < FA_M__COUNT; m++) {
+            if (!fa_measures[m].focus)
+                continue;
+            o->sum_e18[m] = b->col[col].null && b->col[col].null[r] ? 0 : b->col[col].i128[r];
             if (m < FA_M__MONEY && !t->is_exact) {
-                o->sum_e18[m] = b->col[col].i128[r] * FA_E8 + b->col[col + 1].i128[r];
+                o->sum_e18[m] = o->sum_e18[m] * FA_E8 + b->col[col + 1].i128[r];
                 o->values[m] = -1; /* the star does not keep which values were null */
                 col += 2;
             } else {
-                o->sum_e18[m] = b->col[col].null && b->col[col].null[r] ? 0 : b->col[col].i128[r];
                 o->values[m] = t->is_exact ? b->col[col + 1].i64[r] : -1;
                 col += t->is_exact ? 2 : 1;
             }
@@ -433,9 +523,11 @@ fa_rc fa_star_totals(fa_conn *c, fa_arena *a, const fa_part *part, size_t npart,
     fa_buf_init(&b, 16 << 20);
     fa_buf_z(&b, "SELECT coalesce(BillingCurrency, ''), day, sum(n)::BIGINT");
     for (int m = 0; m < FA_M__COUNT; m++)
-        if (m < FA_M__MONEY)
-            fa_buf_fmt(&b, ", sum(%s)::HUGEINT, sum(%s_rest)::HUGEINT", fa_measures[m].col,
-                       fa_measures[m].col);
+        if (!fa_measures[m].focus)
+            continue;
+        else if (m < FA_M__MONEY)
+            fa_buf_fmt(&b, ", sum(%s)::HUGEINT, coalesce(sum(%s_rest), 0)::HUGEINT",
+                       fa_measures[m].col, fa_measures[m].col);
         else
             fa_buf_fmt(&b, ", sum(%s)", fa_measures[m].col);
     fa_buf_z(&b, " FROM daily JOIN (SELECT line_id, BillingCurrency FROM line) USING (line_id)");
@@ -454,18 +546,26 @@ fa_rc fa_archive_totals(fa_conn *c, fa_arena *a, fa_str sql_list, int32_t period
 {
     fa_buf b;
     total_list t = {.a = a, .is_exact = true};
+    fa_map *have = NULL;
     fa_rc rc;
 
     fa_buf_init(&b, 16 << 20);
+    if ((rc = archive_names(c, sql_list, &have, e)))
+        goto done;
     fa_buf_z(&b, "SELECT coalesce(BillingCurrency, ''), fa_day, count(*)");
     for (int m = 0; m < FA_M__COUNT; m++)
-        fa_buf_fmt(&b, ", sum(%s), count(%s)", fa_measures[m].focus, fa_measures[m].focus);
+        if (has_measure(have, m))
+            fa_buf_fmt(&b, ", sum(%s), count(%s)", fa_measures[m].focus, fa_measures[m].focus);
+        else if (fa_measures[m].focus)
+            fa_buf_z(&b, ", NULL::DECIMAL(38,18), 0::BIGINT");
     fa_buf_fmt(&b, " FROM read_parquet(%.*s, union_by_name = true)", FA_FMT(sql_list));
     if (period != INT32_MIN)
         fa_buf_fmt(&b, " WHERE date_trunc('month', BillingPeriodStart) = DATE '1970-01-01' + %d",
                    period);
     fa_buf_z(&b, " GROUP BY 1, 2 ORDER BY 1, 2");
     rc = b.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&b), NULL, 0, add_total, &t, e);
+done:
+    fa_map_free(have);
     fa_buf_release(&b);
     *out = t.row;
     *n = t.n;

@@ -28,8 +28,14 @@ static fa_rc put_total(fa_arena *a, fa_total *t, const char *step, const fa_tall
     return text.p && t->currency.p ? FA_OK : fa_oom(e);
 }
 
-fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_t n, fa_total **out,
-                   size_t *nout, fa_err *e)
+/* A measure that a bill does not tell apart has no total of its own. */
+static bool has_total(int m, uint32_t own)
+{
+    return m < 0 || (int)fa_measures[m].falls_to == m || own & FA_BIT(m);
+}
+
+fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_t n, uint32_t own,
+                   fa_total **out, size_t *nout, fa_err *e)
 {
     fa_total *t = fa_arena_array(a, n * (FA_M__COUNT + 1) + 1, sizeof *t);
     size_t k = 0;
@@ -38,7 +44,7 @@ fa_rc fa_totals_of(fa_arena *a, const char *step, const fa_tally_row *row, size_
         return fa_oom(e);
     for (size_t i = 0; i < n; i++)
         for (int m = -1; m < FA_M__COUNT; m++)
-            if (put_total(a, &t[k++], step, &row[i], m, e))
+            if (has_total(m, own) && put_total(a, &t[k++], step, &row[i], m, e))
                 return e->rc;
     *out = t;
     *nout = k;
@@ -82,6 +88,8 @@ fa_rc fa_totals_compare(const char *a_name, const fa_tally_row *a, size_t na, co
         if (x->rows != y->rows)
             return differ(a_name, b_name, x, -1, x->rows, y->rows, e);
         for (int m = 0; m < FA_M__COUNT; m++) {
+            if (!fa_measures[m].focus)
+                continue;
             if (x->sum_e18[m] != y->sum_e18[m])
                 return differ(a_name, b_name, x, m, x->sum_e18[m], y->sum_e18[m], e);
             if (x->values[m] >= 0 && y->values[m] >= 0 && x->values[m] != y->values[m])

@@ -127,6 +127,30 @@ static fa_rc add_cells(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
+/* A measure of a bill row: its own column, or what a bill without one has in its place. */
+static void put_measure(fa_buf *b, fa_measure m)
+{
+    fa_buf_z(b, "coalesce(");
+    for (;; m = fa_measures[m].falls_to) {
+        fa_buf_z(b, fa_measures[m].focus);
+        if (fa_measures[m].falls_to == m)
+            break;
+        fa_buf_z(b, ", ");
+    }
+    fa_buf_c(b, ')');
+}
+
+static fa_rc check_measures(const fa_plan *p, fa_err *e)
+{
+    for (size_t m = 0; m < p->nmeasure; m++)
+        if (!fa_measures[p->measure[m].type->measure].focus) {
+            (void)fa_fail(e, FA_EDATA, "%s is known per day, not per bill row",
+                          p->measure[m].type->name);
+            return fa_hint(e, "ask for its sum by day or longer");
+        }
+    return FA_OK;
+}
+
 /* The bill rows of one slice's days. */
 static fa_rc read_slice(fa_ledger *l, fa_conn *c, reader *r, const fa_scan *q, fa_err *e)
 {
@@ -136,14 +160,18 @@ static fa_rc read_slice(fa_ledger *l, fa_conn *c, reader *r, const fa_scan *q, f
     fa_buf b;
     fa_rc rc;
 
-    if (fa_ledger_archive_sql(l, r->a, q->from, q->to, &bill, e))
+    if (check_measures(r->p, e) || fa_ledger_archive_sql(l, r->a, q->from, q->to, &bill, e))
         return e->rc;
     fa_buf_init(&b, 64 << 20);
     fa_buf_fmt(&b, "SELECT %s, count(*)::BIGINT, fa_g", when);
     for (size_t m = 0; m < r->p->nmeasure; m++) {
-        const char *col = fa_measures[r->p->measure[m].type->measure].focus;
+        static const char *const of[] = {", sum(", ", min(", ", max(", ", count("};
 
-        fa_buf_fmt(&b, ", sum(%s), min(%s), max(%s), count(%s)::BIGINT", col, col, col, col);
+        for (size_t i = 0; i < FA_COUNT(of); i++) {
+            fa_buf_z(&b, of[i]);
+            put_measure(&b, r->p->measure[m].type->measure);
+            fa_buf_z(&b, i == 3 ? ")::BIGINT" : ")");
+        }
     }
     fa_buf_fmt(&b,
                " FROM (SELECT bill.*, fa_cell(%llu::UBIGINT, bill.day, bill.line_id) AS fa_g FROM"

@@ -17,7 +17,7 @@ static bool measures_unit(const fa_plan *p, int m)
 {
     for (size_t i = 0; i < p->nmeasure; i++)
         if ((int)p->measure[i].type->measure == m)
-            return fa_measures[m].unit_col != NULL;
+            return fa_measures[m].unit != NULL;
     return false;
 }
 
@@ -39,7 +39,7 @@ static size_t text_keys(const fa_plan *p, fa_key *own, const fa_key **out, size_
         out[n++] = p->dim[i];
     for (int m = 0; m < FA_M__COUNT; m++)
         if (measures_unit(p, m)) {
-            own[k] = (fa_key){.expr = fa_str_of(fa_measures[m].unit_col)};
+            own[k] = (fa_key){.expr = fa_str_of(fa_measures[m].unit)};
             out[n++] = &own[k++];
             ++*nunit;
         }

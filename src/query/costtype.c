@@ -2,27 +2,27 @@
  * costtype.c - the cost and usage types: how the API, the page and the command line spell a
  * measure.
  *
- * The one idea: a type is a row of the table. From a FOCUS bill net amortized and amortized are the
- * effective cost, every unblended kind is the billed cost (billing-formats.md 8). A FOCUS column's
- * own name is a spelling as well.
+ * The one idea: a type is a row of the table. Net unblended is the billed cost of FOCUS, net amortized
+ * its effective cost; a bill that does not tell the others apart has these in their place
+ * (engine.h, billing-formats.md 8). A FOCUS column's own name is a spelling as well.
  */
 #include "query/inner.h"
 
 static const fa_cost_type types[] = {
     {"netAmortizedCost", "Net Amortized Cost", FA_M_EFFECTIVE, false, true, true},
-    {"amortizedCost", "Amortized Cost", FA_M_EFFECTIVE, false, true, true},
-    {"unblendedCost", "Unblended Cost", FA_M_BILLED, false, true, true},
+    {"amortizedCost", "Amortized Cost", FA_M_AMORTIZED, false, true, true},
+    {"unblendedCost", "Unblended Cost", FA_M_UNBLENDED, false, true, true},
     {"netUnblendedCost", "Net Unblended Cost", FA_M_BILLED, false, true, true},
-    {"blendedCost", "Blended Cost", FA_M_BILLED, false, true, true},
+    {"blendedCost", "Blended Cost", FA_M_BLENDED, false, true, true},
     {"listCost", "List Cost", FA_M_LIST, false, true, true},
     {"contractedCost", "Contracted Cost", FA_M_CONTRACTED, false, false, false},
     {"usageAmount", "Usage Amount", FA_M_CONSUMED, true, false, true},
-    {"normalizedUsageAmount", "Normalized Usage Amount", FA_M_PRICED, true, false, true},
+    {"normalizedUsageAmount", "Normalized Usage Amount", FA_M_NORMALIZED, true, false, true},
 };
 
 /* FOCUS names on the left mean the type on the right. */
 static const char *const focus_names[][2] = {
-    {"BilledCost", "unblendedCost"},
+    {"BilledCost", "netUnblendedCost"},
     {"EffectiveCost", "netAmortizedCost"},
     {"ListCost", "listCost"},
     {"ContractedCost", "contractedCost"},

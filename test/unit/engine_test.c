@@ -34,6 +34,11 @@ static void sql(bed *b, const char *text)
     must(fa_sql_exec(b->c, fa_str_of(text), NULL, 0, NULL, &e), &e);
 }
 
+/* The columns that every bill has; the others stay NULL. */
+#define COLUMNS                                                                                    \
+    "(day, line_id, part_id, n, billed, billed_rest, effective, effective_rest, list, list_rest, " \
+    "contracted, contracted_rest, consumed, priced"
+
 static int setup(void **state)
 {
     bed *b = calloc(1, sizeof *b);
@@ -51,8 +56,12 @@ static int setup(void **state)
            "BIGINT,"
            " billed_rest INTEGER, effective BIGINT, effective_rest INTEGER, list BIGINT, list_rest "
            "INTEGER,"
-           " contracted BIGINT, contracted_rest INTEGER, consumed DECIMAL(38,18), priced "
-           "DECIMAL(38,18))");
+           " contracted BIGINT, contracted_rest INTEGER, unblended BIGINT, unblended_rest INTEGER,"
+           " amortized BIGINT, amortized_rest INTEGER, blended BIGINT, blended_rest INTEGER, fair "
+           "BIGINT,"
+           " fair_rest INTEGER, net_fair BIGINT, net_fair_rest INTEGER, consumed DECIMAL(38,18), "
+           "priced"
+           " DECIMAL(38,18), normalized DECIMAL(38,18))");
     sql(b, "CREATE TABLE part(part_id UINTEGER, seal UUID DEFAULT uuid())");
     *state = b;
     return 0;
@@ -80,18 +89,23 @@ static void fill(bed *b, int seed)
 {
     char text[1600];
 
-    snprintf(text, sizeof text,
-             "INSERT INTO daily SELECT DATE '2024-01-01' + ((i * 7919 + %d) %% 400)::INTEGER,"
-             " (i * 104729 %% 5000)::UINTEGER, 1 + i %% 3, 1 + i %% 3, (i * 15485863 %% 2000003 - "
-             "1000000) *"
-             " 9000000000000, (i * 31 %% 100000000)::INTEGER, i - 150000, 0, -i * i, 0, "
-             "9223372036854775807,"
-             " 99999999, CASE WHEN i %% 7 THEN i::DECIMAL(38,18) / 7 END, CASE i %% 3 WHEN 0 THEN "
-             "-i WHEN 1 THEN"
-             " i * 1000 ELSE 0.5 END FROM range(300000) t(i) WHERE (i * 7919 + %d) "
-             "%% 400 NOT BETWEEN"
-             " 100 AND 140",
-             seed, seed);
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO daily " COLUMNS
+        ", unblended, unblended_rest, blended, blended_rest, normalized) "
+        "SELECT DATE '2024-01-01' + ((i * 7919 + %d) %% 400)::INTEGER,"
+        " (i * 104729 %% 5000)::UINTEGER, 1 + i %% 3, 1 + i %% 3, (i * 15485863 %% 2000003 - "
+        "1000000) *"
+        " 9000000000000, (i * 31 %% 100000000)::INTEGER, i - 150000, 0, -i * i, 0, "
+        "9223372036854775807,"
+        " 99999999, CASE WHEN i %% 7 THEN i::DECIMAL(38,18) / 7 END, CASE i %% 3 WHEN 0 THEN "
+        "-i WHEN 1 THEN"
+        " i * 1000 ELSE 0.5 END, CASE WHEN i %% 3 = 0 THEN i * 7 END, CASE WHEN i %% 3 = 0 THEN i"
+        " %% 1000 END, CASE WHEN i %% 4 = 0 THEN -i END, CASE WHEN i %% 4 = 0 THEN 5 END, CASE"
+        " WHEN i %% 5 = 0 THEN i / 8 END FROM range(300000) t(i) WHERE (i * 7919 + %d) "
+        "%% 400 NOT BETWEEN"
+        " 100 AND 140",
+        seed, seed);
     sql(b, text);
     sql(b, "DELETE FROM part");
     sql(b, "INSERT INTO part(part_id) SELECT DISTINCT part_id FROM daily");
@@ -101,10 +115,11 @@ static void fill(bed *b, int seed)
 /* One part of many facts on few lines: its rollup and its 64-bit sums are used. */
 static void fill_dense(bed *b)
 {
-    sql(b, "INSERT INTO daily SELECT DATE '2024-03-01' + (i // 10000)::INTEGER, (i * 7 % "
-           "3000)::UINTEGER, 9, 24,"
-           " i * 1000003 % 99999999, i % 5, 1, 0, i % 256 - 128, 0, i * i * 1000, 7, 0.25, i FROM "
-           "range(310000) t(i)");
+    sql(b,
+        "INSERT INTO daily " COLUMNS ") SELECT DATE '2024-03-01' + (i // 10000)::INTEGER, (i * 7 % "
+        "3000)::UINTEGER, 9, 24,"
+        " i * 1000003 % 99999999, i % 5, 1, 0, i % 256 - 128, 0, i * i * 1000, 7, 0.25, i FROM "
+        "range(310000) t(i)");
     sql(b, "INSERT INTO part(part_id) VALUES (9)");
     fa_engine_changed(b->g);
 }

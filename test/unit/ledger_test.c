@@ -487,7 +487,11 @@ static const struct {
      "BilledCost,EffectiveCost,ChargeCategory,ServiceName,BillingAccountId,ProviderName\n",
      "the mandatory column BillingCurrency is missing"},
     {"open quote", "BilledCost,\"Effective\nx", "a quote in the header is never closed"},
-    {"zip", "PK\003\004aaaa", "zip archives are not read"},
+    {"zip", "PK\003\004aaaa", "not a sound zip file"},
+    {"Avro", "Obj\001avro.schema", "Avro files are not read"},
+    {"JSON that is cut off", "{\"usage_start_time\":\"2026-09-01T00:00:00Z\",\"cost\":",
+     "line 1: not a JSON object: the line is cut off"},
+    {"JSON of another kind", "{\"a\":1}\n{\"a\":2}\n", "no known bill format"},
     {"Parquet that is none", "PAR1aaaaaaaaaaaaPAR1", "not a sound Parquet file"},
 };
 
