@@ -87,5 +87,6 @@ fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put
 fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
 fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
 fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
+fa_handler api_tag_preview, api_tag_explain;                                     /* tagpreview.c */
 
 #endif

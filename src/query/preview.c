@@ -38,8 +38,7 @@ typedef struct work {
     sums value;     /* by its code */
     sums rule;      /* by rule; the last: none */
     fa_i128 *shadowed;
-    fa_map *by_rule; /* (rule, value) to its place */
-    sums cause;
+    fa_map *by_rule; /* (rule, value) */
     fa_map *by_move; /* (from, to) to its place */
     sums move;
     fa_i128 total;
@@ -86,6 +85,14 @@ static bool place_of(fa_map *m, sums *s, uint32_t x, uint32_t y, size_t *at)
     fa_str key = {(const char *)pair, sizeof pair};
 
     return fa_map_add(m, key, s->n, at, NULL) && room(s, *at);
+}
+
+static bool note_value(work *w, uint32_t rule, uint32_t value)
+{
+    uint32_t pair[2] = {rule, value};
+    size_t was;
+
+    return fa_map_add(w->by_rule, (fa_str){(const char *)pair, sizeof pair}, 0, &was, NULL);
 }
 
 /* ---- classes ---- */
@@ -234,12 +241,10 @@ static fa_rc add_class(work *w, const slice *s, const fa_cell *cell)
     w->total += cost;
     w->value.at[draft].cost += cost;
     w->value.at[draft].rows += cell->rows;
-    if (!room(&w->rule, rule) || !place_of(w->by_rule, &w->cause, rule, draft, &place))
+    if (!room(&w->rule, rule) || !note_value(w, rule, draft))
         return fa_oom(w->e);
     w->rule.at[rule].cost += cost;
     w->rule.at[rule].rows += cell->rows;
-    w->cause.at[place].cost += cost;
-    w->cause.at[place].rows += cell->rows;
     if (w->live && live != draft) {
         if (!place_of(w->by_move, &w->move, live, draft, &place))
             return fa_oom(w->e);
@@ -419,7 +424,6 @@ static void close_work(work *w)
     fa_map_free(w->by_move);
     free(w->value.at);
     free(w->rule.at);
-    free(w->cause.at);
     free(w->move.at);
     fa_arena_release(&w->tmp);
 }
@@ -567,24 +571,34 @@ static fa_rc put_preview(work *w, fa_try_preview *out)
 
 /* ---- the draft's key ---- */
 
+static bool give_id(json_t *o)
+{
+    char id[37];
+
+    if (!json_is_object(o) || json_string_length(json_object_get(o, "id")))
+        return true;
+    fa_uuid_v4(id);
+    return json_object_set_new(o, "id", json_string(id)) == 0;
+}
+
 /* The document with what a new tag lacks. */
 static json_t *complete(const json_t *document)
 {
-    json_t *d = json_is_object(document) ? json_copy((json_t *)(uintptr_t)document) : NULL;
+    json_t *d = json_is_object(document) ? json_deep_copy(document) : NULL;
     const char *name = json_string_value(json_object_get(d, "name"));
-    char id[37];
+    json_t *parts = json_object_get(json_object_get(d, "relation"), "outputs");
+    bool ok = d && give_id(d);
 
-    if (!d)
-        return NULL;
-    fa_uuid_v4(id);
-    if ((!json_string_length(json_object_get(d, "id")) &&
-         json_object_set_new(d, "id", json_string(id))) ||
-        ((!name || fa_str_trim(fa_str_of(name)).n == 0) &&
-         json_object_set_new(d, "name", json_string("Draft")))) {
-        json_decref(d);
-        return NULL;
-    }
-    return d;
+    if (!parts)
+        parts = json_object_get(json_object_get(d, "hierarchy"), "levels");
+    for (size_t i = 0; ok && i < json_array_size(parts); i++)
+        ok = give_id(json_array_get(parts, i));
+    if (ok && (!name || fa_str_trim(fa_str_of(name)).n == 0))
+        ok = json_object_set_new(d, "name", json_string("Draft")) == 0;
+    if (ok)
+        return d;
+    json_decref(d);
+    return NULL;
 }
 
 /* The id of the document's key that is asked for. */
@@ -626,11 +640,11 @@ static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, 
     return put_preview(w, out);
 }
 
-fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
-                 fa_try_preview *out, fa_err *e)
+fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document,
+                 fa_str key, const fa_plan *p, fa_try_preview *out, fa_err *e)
 {
     json_t *d = complete(document);
-    fa_catalog *live = NULL, *draft = NULL;
+    fa_catalog *draft = NULL;
     fa_tag_set *set = NULL;
     bool fresh = false;
     fa_rc rc = FA_OK;
@@ -638,10 +652,13 @@ fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, 
     if (!d)
         return json_is_object(document) ? fa_oom(e)
                                         : fa_fail(e, FA_EINVAL, "the document must be an object");
-    if (p->nmeasure != 1 || p->measure[0].agg != FA_AGG_SUM || p->measure[0].type->is_usage)
-        rc = fa_fail(e, FA_EINVAL, "a preview counts one cost type");
-    if (rc || (rc = fa_catalog_get(l, &live, e)) ||
-        (rc = fa_tag_set_with(live->tags, d, &set, e)) || (rc = fa_catalog_with(l, set, &draft, e)))
+    if (p->nmeasure != 1 || p->measure[0].agg != FA_AGG_SUM || p->measure[0].type->is_usage) {
+        rc = fa_fail(e, FA_EINVAL, "a preview counts a cost, not usage");
+        (void)fa_at(e, "costType");
+    }
+    if (rc || (rc = fa_tag_set_with(live->tags, d, &set, e)) ||
+        (rc = fa_catalog_with(l, set, &draft, e)) ||
+        (rc = fa_tag_check(draft, FA_API_INTERNAL, d, e)))
         goto done;
     for (int i = 0; i < TRIES && !rc && !fresh; i++) {
         work w = {.l = l, .a = a, .p = p, .e = e};
@@ -655,7 +672,6 @@ fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, 
     }
 done:
     fa_catalog_put(draft);
-    fa_catalog_put(live);
     fa_tag_set_put(set);
     json_decref(d);
     return rc;
@@ -669,33 +685,30 @@ static int by_cause(const void *x, const void *y)
 
     if (p->cost_e10 != q->cost_e10)
         return p->cost_e10 > q->cost_e10 ? -1 : 1;
-    if (p->rule != q->rule)
-        return p->rule < q->rule ? -1 : 1;
-    return fa_str_cmp(p->value, q->value);
+    return p->rule < q->rule ? -1 : p->rule > q->rule;
 }
 
 static fa_rc put_causes(work *w, fa_try_cause **out, size_t *n)
 {
-    fa_try_cause *c = fa_arena_array(w->a, w->cause.n + 1, sizeof *c);
-    size_t cursor = 0, at;
+    const fa_tag *tag = w->draft->tag->tag;
+    fa_try_cause *c = fa_arena_array(w->a, w->rule.n + 1, sizeof *c);
     fa_i128 *cost;
-    fa_str key;
 
     if (!c)
         return fa_oom(w->e);
-    if (round_sums(w, &w->cause, false, &cost))
+    if (round_sums(w, &w->rule, false, &cost))
         return w->e->rc;
-    while (fa_map_next(w->by_rule, &cursor, &key, &at)) {
-        uint32_t pair[2];
+    for (size_t i = 0; i < w->rule.n; i++) {
+        bool is_default = i == rules_of(w);
 
-        memcpy(pair, key.p, sizeof pair);
-        c[*n] = (fa_try_cause){.rule = pair[0] == rules_of(w) ? FA_NO_RULE : pair[0],
-                               .value = fa_arena_dup(w->a, fa_codes_text(w->text, pair[1])),
-                               .cost_e10 = cost[at],
-                               .rows = w->cause.at[at].rows};
-        if (!c[*n].value.p)
-            return fa_oom(w->e);
-        ++*n;
+        if (!w->rule.at[i].rows)
+            continue;
+        c[(*n)++] = (fa_try_cause){.rule = is_default ? FA_NO_RULE : (uint32_t)i,
+                                   .to = !is_default                      ? &tag->rule[i].to
+                                         : tag->kind == FA_TAG_DICTIONARY ? NULL
+                                                                          : &tag->dflt,
+                                   .cost_e10 = cost[i],
+                                   .rows = w->rule.at[i].rows};
     }
     if (*n)
         qsort(c, *n, sizeof *c, by_cause);

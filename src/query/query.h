@@ -197,13 +197,19 @@ typedef struct fa_try_preview {
     fa_try_move   *move;   size_t nmove, nmove_all;   /* cost that has another value than in the live version */
     fa_try_sample *sample; size_t nsample;
 } fa_try_preview;
-/* What a draft would say of the plan's range (its filter and scope hold, measure[0] counts). Changes nothing. A document
- * without id or name is a new tag. `key`: which key of a hierarchy or a relation; empty: its first. */
-FA_MUST_CHECK fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const json_t *document, fa_str key, const fa_plan *p,
-                               fa_try_preview *out, fa_err *e);
+/* What a draft would say of the plan's range (its filter and scope hold, measure[0] counts), beside the live tags of the
+ * catalog. Changes nothing. A document without id or name is a new tag. `key`: which key of a hierarchy or a relation;
+ * empty: its first. */
+FA_MUST_CHECK fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document, fa_str key,
+                               const fa_plan *p, fa_try_preview *out, fa_err *e);
 
-typedef struct fa_try_cause { uint32_t rule; fa_str value; fa_i128 cost_e10; int64_t rows; } fa_try_cause;
-/* Which rules of a tag labelled what the plan selects, by cost. */
+typedef struct fa_try_cause {
+    uint32_t         rule;     /* FA_NO_RULE: the default, or the rows of a dictionary */
+    const fa_tag_to *to;       /* what the rule gives; NULL: the rows'. As long-lived as the catalog */
+    fa_i128          cost_e10;
+    int64_t          rows;
+} fa_try_cause;
+/* Which rules of a tag labelled what the plan selects, by cost. The costs add up to the plan's total. */
 FA_MUST_CHECK fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p, fa_try_cause **out,
                                    size_t *n, fa_err *e);
 
