@@ -77,6 +77,12 @@ const fa_cmd fa_cmds[] = {
      .doc = "proves every control total and rule again, from the archive up",
      .needs_ledger = true,
      .run = fa_cli_check},
+    {.name = "focus",
+     .usage = "focus --data DIR --out FILE.csv|FILE.parquet [--from DAY --to DAY] [--filter JSON]"
+              " [--view NAME]",
+     .doc = "writes the bill rows of a period or a saved view as a valid FOCUS 1.2 file",
+     .needs_ledger = true,
+     .run = fa_cli_focus},
     {.name = "validate",
      .usage = "validate FILE [--json] [--focus 1.0|1.1|1.2] [--applies CRITERION,...|all]",
      .doc = "asks whether a file keeps the rules of FOCUS; exit code 1 when one that says MUST is"

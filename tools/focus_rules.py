@@ -120,7 +120,8 @@ class Compiler:
             if q:
                 at[i] = len(self.nodes)
                 self.put(q)
-        level = "FA_RULE_MUST" if v["Keyword"].startswith("MUST") else "FA_RULE_SHOULD"
+        # What a row only suggests (is this credit unrelated to other charges?) is advice.
+        level = "FA_RULE_MUST" if v["Keyword"].startswith("MUST") and r["Type"] == "Static" else "FA_RULE_SHOULD"
         column = r["Reference"]
         if requirement["CheckFunction"] == "ColumnPresent":
             column = requirement["ColumnName"]
@@ -148,6 +149,8 @@ def main():
     with open(model, encoding="utf-8") as f:
         c = Compiler(json.load(f))
     c.run()
+    pairs = [[i["Value"] for i in pair["Items"]]
+             for pair in c.rules["ServiceSubcategory-C-004-M"]["ValidationCriteria"]["Requirement"]["Items"]]
     with open(currencies, encoding="utf-8", newline="") as f:
         codes = [row[1] for row in csv.reader(f)][1:]
     with open(out, "w", encoding="utf-8") as f:
@@ -155,7 +158,9 @@ def main():
                 '#include "validate/inner.h"\n\nconst fa_rule_node fa_rule_nodes[] = {\n' + "\n".join(c.nodes) +
                 "\n};\n\nconst fa_rule fa_rules[] = {\n" + "\n".join(c.out) +
                 f"\n}};\nconst size_t fa_nrules = {len(c.out)};\nconst size_t fa_rules_unchecked = {c.unchecked};\n\n"
-                "const char *const fa_rule_currencies[] = {" + ", ".join(text(x) for x in codes if x) + ", NULL};\n")
+                "const char *const fa_rule_currencies[] = {" + ", ".join(text(x) for x in codes if x) + ", NULL};\n\n"
+                "const char *const fa_focus_services[][2] = {\n" +
+                "".join(f"    {{{text(category)}, {text(sub)}}},\n" for sub, category in pairs) + "    {NULL, NULL},\n};\n")
 
 
 main()

@@ -106,6 +106,44 @@ fa_rc api_query_csv(fa_req *r, fa_res *o, fa_err *e)
     return rc;
 }
 
+/* The question's bill rows as a FOCUS file of its own; "format" is csv or parquet. */
+fa_rc api_focus(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_catalog *c = NULL;
+    const char *format, *name;
+    char id[37];
+    int64_t n;
+    fa_plan p;
+    fa_rc rc;
+    bool csv;
+
+    if ((rc = in_object(r, e)))
+        return rc;
+    format = json_string_value(json_object_get(r->json, "format"));
+    csv = !format || strcmp(format, "csv") == 0;
+    if (!csv && strcmp(format, "parquet") != 0) {
+        (void)fa_fail(e, FA_EINVAL, "format must be csv or parquet");
+        return fa_at(e, "format");
+    }
+    fa_uuid_v4(id);
+    o->file = fa_arena_printf(r->mem, "%s/staging/focus-%s", fa_ledger_dir(r->ledger), id);
+    o->file_once = true;
+    if (!o->file)
+        return fa_oom(e);
+    if ((rc = fa_catalog_get(r->ledger, &c, e)))
+        return rc;
+    if (!(rc = fa_question_plan(r->ledger, r->mem, c, r->json, &p, e)) &&
+        !(rc = fa_caller_scope(r->ledger, r->mem, r->caller, &p.scope, e))) {
+        p.deadline_mono_ms = r->deadline_mono_ms;
+        name = csv ? "farthing-focus-1.2.csv" : "farthing-focus-1.2.parquet";
+        if (!(rc = fa_query_focus(r->ledger, r->mem, &p, csv, o->file, &n, e)))
+            rc = out_attachment(
+                r, o, csv ? "text/csv; charset=utf-8" : "application/vnd.apache.parquet", name, e);
+    }
+    fa_catalog_put(c);
+    return rc;
+}
+
 fa_rc api_rows(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_catalog *c = NULL;

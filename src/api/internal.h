@@ -71,7 +71,7 @@ fa_handler api_cost_filters, api_cost_cost, api_cost_units;                     
 fa_handler api_view_list, api_view_create;                                       /* viewservice.c */
 fa_handler api_account_list, api_account_get;                                    /* account.c */
 fa_handler api_session_get, api_session_post, api_session_link, api_session_delete, api_password; /* session.c */
-fa_handler api_query, api_query_csv, api_rows, api_keys, api_values;             /* explore.c */
+fa_handler api_query, api_query_csv, api_focus, api_rows, api_keys, api_values;             /* explore.c */
 fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;       /* views.c */
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
@@ -86,6 +86,9 @@ fa_handler api_tags, api_tag_get, api_tag_post, api_tag_put, api_tag_delete, api
 fa_handler api_tag_name, api_tag_folder, api_tag_folder_post, api_tag_folder_put, api_tag_folder_delete;
 fa_handler api_tag_versions, api_tag_version, api_tag_publish, api_tag_graph, api_tag_usage;
 fa_handler api_tag_rows_put, api_tag_rows_csv, api_tag_rules_csv, api_tag_rules_import, api_tag_meta, api_tag_meta_put;
+fa_handler api_custom_costs, api_custom_cost_post, api_custom_cost_put, api_custom_cost_delete, api_custom_cost_undo; /* custom.c */
+fa_handler api_custom_cost_versions, api_custom_cost_preview, api_custom_center_post, api_custom_center_put, api_custom_center_delete;
+fa_handler api_custom_files, api_custom_file_post, api_custom_file_delete, api_custom_file_undo, api_v1_custom_file;
 fa_handler api_drilldowns, api_drilldowns_put;                                  /* drilldown.c */
 fa_handler api_tag_preview, api_tag_explain;                                     /* tagpreview.c */
 

@@ -47,6 +47,7 @@ FA_CLI_RUN(serve);
 FA_CLI_RUN(routes);
 FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
+FA_CLI_RUN(focus);
 bool fa_cli_demo_alone(int argc, char **argv);
 bool fa_cli_vault_alone(int argc, char **argv);
 

@@ -53,6 +53,7 @@ typedef struct fa_res {
     const char *type;          /* "application/json" unless set */
     const char *header[8][2];  size_t nheader; /* values in req->mem */
     const char *file;          /* answer with the content of this file instead of body */
+    bool        file_once;     /* the file is this answer's own: it is removed when it is open, or not needed */
     struct fa_stream *stream;  /* event stream: fa_stream_open was called */
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);

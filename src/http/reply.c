@@ -209,6 +209,8 @@ static void file_response(fa_wire *w, const fa_res *o)
     struct stat st;
     int fd = open(o->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
+    if (o->file_once)
+        (void)unlink(o->file);
     if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
         if (fd >= 0)
             close(fd);
@@ -262,6 +264,8 @@ void fa_reply(fa_wire *w, fa_rc rc, fa_res *o)
     w->status = o->status ? o->status : 200;
     if (rc) {
         fa_stream_drop(o->stream);
+        if (o->file && o->file_once)
+            (void)unlink(o->file);
         error_outcome(w, rc, o);
     } else if (o->stream) {
         w->resp = fa_stream_response(o->stream);

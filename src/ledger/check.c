@@ -383,3 +383,36 @@ done:
     fa_arena_release(&a);
     return rc;
 }
+
+/* ---- months of a source that no delivery has any more ---- */
+
+fa_rc fa_ledger_retire(fa_ledger *l, fa_str source, int64_t keep_load, fa_err *e)
+{
+    fa_rc rc;
+    fa_arena a;
+    fa_source *s;
+    size_t n, i = 0;
+    int64_t gone = 0;
+    fa_err later;
+
+    fa_arena_init(&a, 64 << 20);
+    pthread_mutex_lock(&l->write);
+    if ((rc = fa_source_list(l->store, &a, l->account, &s, &n, e)))
+        goto done;
+    while (i < n && !fa_str_ieq(s[i].name, source))
+        i++;
+    if (i == n || (rc = fa_part_retire(l->store, l->account, s[i].id, keep_load, &gone, e)) ||
+        !gone)
+        goto done;
+    rc = fa_star_reconcile(l, NULL, e);
+    if (fa_star_refresh(l, &later) && !rc) {
+        *e = later;
+        rc = e->rc;
+    }
+    if (!rc)
+        fa_star_segments(l, NULL);
+done:
+    pthread_mutex_unlock(&l->write);
+    fa_arena_release(&a);
+    return rc;
+}

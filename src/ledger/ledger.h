@@ -102,6 +102,10 @@ FA_MUST_CHECK fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t loa
 /* Loads the archive of an earlier load again as the live one (undo of a bad restatement). */
 FA_MUST_CHECK fa_rc fa_ledger_relive(fa_ledger *l, int64_t load_id, fa_err *e);
 
+/* Takes out every month of a source but those of keep_load (0: all): what a new delivery no longer has. The archive
+ * stays and can be made live again. A source that is not there is fine. */
+FA_MUST_CHECK fa_rc fa_ledger_retire(fa_ledger *l, fa_str source, int64_t keep_load, fa_err *e);
+
 /* ---- prove, remake, keep, bring back ---- */
 typedef struct fa_finding { fa_str what, where, hint; } fa_finding;
 /* FA_OK with *n == 0: everything holds. Findings live in the arena. */

@@ -280,6 +280,12 @@ fa_i128 fa_stat_e10(const fa_stat *s, fa_agg agg); /* rounded half away from zer
 FA_MUST_CHECK fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buckets *k,
                                     const fa_groups *g, fa_stat_cell **out, size_t *n, fa_err *e);
 
+/* ---- rows.c ---- */
+/* " FROM bill WHERE (...)": the bill rows that the groups let through, with what it needs in the arena, which
+ * must outlive the statement. */
+FA_MUST_CHECK fa_rc fa_put_bill_rows(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str bill, fa_buf *b,
+                                     fa_err *e);
+
 /* ---- round.c ---- */
 /* Rounds cells of one measure from 1e-18 to 1e-10 in place: the total once, half away from zero, and the
  * rest spread by largest remainder so that cells add up to groups, buckets and the total. */

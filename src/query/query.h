@@ -157,6 +157,11 @@ FA_MUST_CHECK fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, 
 /* Bill rows behind an answer (newest first), FOCUS columns as delivered, for "explain this number". */
 FA_MUST_CHECK fa_rc fa_query_rows(fa_ledger *l, fa_arena *a, const fa_plan *p, size_t limit, fa_jw *out, fa_err *e);
 
+/* The bill rows of a plan as a valid FOCUS 1.2 file at `path` (CSV or Parquet), every cost column's sum unchanged;
+ * *nrow gets how many rows it has. A file that could not be finished is removed. */
+FA_MUST_CHECK fa_rc fa_query_focus(fa_ledger *l, fa_arena *a, const fa_plan *p, bool csv, const char *path,
+                                   int64_t *nrow, fa_err *e);
+
 /* Tables for people and programs. CSV: text columns guarded against formula injection. */
 void fa_answer_text(fa_buf *b, const fa_plan *p, const fa_answer *r);
 void fa_answer_csv(fa_buf *b, const fa_plan *p, const fa_answer *r);

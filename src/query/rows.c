@@ -76,8 +76,8 @@ static fa_rc put_rows(void *user, const fa_batch *b, fa_err *e)
 }
 
 /* A bill row is shown when any slice's array has a group for its line on its day. */
-static fa_rc put_sql(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str bill, size_t limit,
-                     fa_buf *b, fa_err *e)
+fa_rc fa_put_bill_rows(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str bill, fa_buf *b,
+                       fa_err *e)
 {
     fa_scan *q = fa_arena_array(a, g->nslice + 1, sizeof *q);
     fa_cell_map *map = fa_arena_array(a, g->nslice + 1, sizeof *map);
@@ -85,10 +85,7 @@ static fa_rc put_sql(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str b
 
     if (!q || !map)
         return fa_oom(e);
-    fa_buf_fmt(b,
-               "SELECT COLUMNS(lambda c: NOT starts_with(c, 'fa_') AND c NOT IN ('line_id', 'day', "
-               "'hour'))::VARCHAR FROM %.*s WHERE false",
-               FA_FMT(bill));
+    fa_buf_fmt(b, " FROM %.*s WHERE (false", FA_FMT(bill));
     for (;;) {
         fa_scan *s = &q[n];
 
@@ -101,6 +98,17 @@ static fa_rc put_sql(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str b
         fa_buf_fmt(b, " OR fa_cell(%llu::UBIGINT, bill.day, bill.line_id) <> %llu::UBIGINT",
                    (unsigned long long)(uintptr_t)&map[n++], (unsigned long long)FA_CELL_NONE);
     }
+    fa_buf_c(b, ')');
+    return b->failed ? fa_oom(e) : FA_OK;
+}
+
+static fa_rc put_sql(fa_arena *a, const fa_groups *g, const fa_plan *p, fa_str bill, size_t limit,
+                     fa_buf *b, fa_err *e)
+{
+    fa_buf_z(b, "SELECT COLUMNS(lambda c: NOT starts_with(c, 'fa_') AND c NOT IN ('line_id', 'day',"
+                " 'hour'))::VARCHAR");
+    if (fa_put_bill_rows(a, g, p, bill, b, e))
+        return e->rc;
     fa_buf_fmt(b, " ORDER BY bill.ChargePeriodStart DESC, bill.line_id LIMIT %zu", limit + 1);
     return b->failed ? fa_oom(e) : FA_OK;
 }

@@ -17,7 +17,7 @@
     X(account)                                                                                     \
     X(setting)                                                                                     \
     X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)         \
-    X(credential) X(connection) X(job) X(tag) X(telemetry)
+    X(credential) X(connection) X(job) X(tag) X(custom) X(telemetry)
 
 typedef enum {
 #define X(noun) FA_DB_NOUN_##noun,

@@ -21,6 +21,12 @@
                 " WHERE o.account = ?1 AND n.load_id = ?2 AND o.load_id <> ?2)"                    \
                 " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.account = ?1"                       \
                 " AND p.load_id = load.id AND p.live = 1)")                                        \
+    X(retire, "UPDATE part SET live = 0 WHERE account = ?1 AND source_id = ?2 AND load_id <> ?3 "  \
+              "AND live = 1")                                                                      \
+    X(retired, "UPDATE load SET state = 'replaced' WHERE account = ?1 AND source_id = ?2 AND "     \
+               "state = 'live'"                                                                    \
+               " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.account = ?1 AND p.load_id = "       \
+               "load.id AND p.live = 1)")                                                          \
     X(live, "SELECT " COLUMNS " FROM part WHERE account = ?1 AND live = 1 ORDER BY id")            \
     X(of_load, "SELECT " COLUMNS " FROM part WHERE account = ?1 AND load_id = ?2 ORDER BY period")
 
@@ -75,4 +81,17 @@ fa_rc fa_part_of_load(fa_store *s, fa_arena *a, fa_str account, int64_t load_id,
 {
     return fa_db_all(s, table, ST_of_load, a, read_part, sizeof **out, out, n, e, "ti", account,
                      load_id);
+}
+
+fa_rc fa_part_retire(fa_store *s, fa_str account, int64_t source_id, int64_t keep_load, int64_t *n,
+                     fa_err *e)
+{
+    bool opened;
+    fa_rc rc = fa_db_enter(s, &opened, e);
+
+    if (rc)
+        return rc;
+    if (!(rc = fa_db_run(s, table, ST_retire, n, e, "tii", account, source_id, keep_load)) && *n)
+        rc = fa_db_run(s, table, ST_retired, NULL, e, "ti", account, source_id);
+    return fa_db_leave(s, opened, rc, e);
 }

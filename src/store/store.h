@@ -129,6 +129,8 @@ FA_MUST_CHECK fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, i
 /* Makes every part of load_id live and what they replace (same source and period) not; loads left
  * without a live part become `replaced`. Call inside a transaction. */
 FA_MUST_CHECK fa_rc fa_part_go_live(fa_store *s, fa_str account, int64_t load_id, fa_err *e);
+/* Of a source only the parts of keep_load stay live (0: none); loads left without one become `replaced`. *n: how many went. */
+FA_MUST_CHECK fa_rc fa_part_retire(fa_store *s, fa_str account, int64_t source_id, int64_t keep_load, int64_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_part_live(fa_store *s, fa_arena *a, fa_str account, fa_part **out, size_t *n, fa_err *e); /* by id */
 FA_MUST_CHECK fa_rc fa_part_of_load(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_part **out, size_t *n, fa_err *e);
 
@@ -187,6 +189,23 @@ FA_MUST_CHECK fa_rc fa_tag_folder_drop(fa_store *s, fa_str account, fa_str id, f
 typedef struct fa_tag_content { fa_str hash; int64_t n; fa_str body; } fa_tag_content;
 FA_MUST_CHECK fa_rc fa_tag_content_add(fa_store *s, fa_str account, const fa_tag_content *v, fa_err *e);
 FA_MUST_CHECK fa_rc fa_tag_content_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, bool with_body, fa_tag_content *out, fa_err *e);
+
+/* ---- custom costs: every state of an entry (an empty body: deleted), centers and their files ---- */
+typedef struct fa_cost_entry { int64_t n; fa_str id, body, created_by; int64_t created_ms; } fa_cost_entry;
+FA_MUST_CHECK fa_rc fa_cost_entry_add(fa_store *s, fa_str account, const fa_cost_entry *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_cost_entry_list(fa_store *s, fa_arena *a, fa_str account, fa_cost_entry **out, size_t *n, fa_err *e); /* the newest state of each */
+FA_MUST_CHECK fa_rc fa_cost_entry_states(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_cost_entry **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_cost_entry_first(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_cost_entry *out, fa_err *e);
+typedef struct fa_custom_center { fa_str id, name, body, error, created_by; int64_t created_ms; } fa_custom_center;
+FA_MUST_CHECK fa_rc fa_custom_center_put(fa_store *s, fa_str account, const fa_custom_center *v, fa_err *e); /* FA_ECONFLICT: the name */
+FA_MUST_CHECK fa_rc fa_custom_center_list(fa_store *s, fa_arena *a, fa_str account, fa_custom_center **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_custom_center_drop(fa_store *s, fa_str account, fa_str id, fa_err *e);
+typedef struct fa_custom_file {
+    fa_str center_id, name, source, mark; int64_t rows; int32_t first_day, last_day;
+    fa_str created_by; int64_t created_ms; bool removed;
+} fa_custom_file;
+FA_MUST_CHECK fa_rc fa_custom_file_put(fa_store *s, fa_str account, const fa_custom_file *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_custom_file_list(fa_store *s, fa_arena *a, fa_str account, fa_str center_id, fa_custom_file **out, size_t *n, fa_err *e);
 
 /* ---- asynchronous API queries (V2): kept 24 h as results, 7 days as ids ---- */
 typedef struct fa_cost_query {

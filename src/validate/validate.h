@@ -44,6 +44,8 @@ typedef struct fa_validation {
  * FA_ENOTFOUND, FA_EENV: cannot be read. */
 FA_MUST_CHECK fa_rc fa_validate(fa_engine *g, fa_arena *a, const fa_validate_request *q,
                                 fa_validation *out, fa_err *e);
+/* Each ServiceSubcategory of FOCUS with its ServiceCategory: {category, subcategory}; ends with NULL. */
+extern const char *const fa_focus_services[][2];
 /* The names of the criteria, for the help text; ends with NULL. */
 extern const char *const fa_validate_criteria[];
 

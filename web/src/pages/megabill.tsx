@@ -121,6 +121,7 @@ export function MegaBill(): JSX.Element {
         setQuestion({ filters: { AND: [...(flat(question.filters) ?? (question.filters ? [question.filters] : [])), { OR: some }] } });
     };
     const hide = (row: Row): void => setChart({ hidden: hidden.has(row.id) ? chart.hidden.filter((h) => h !== row.id) : [...chart.hidden, row.id] });
+    const focus = (format: 'csv' | 'parquet'): void => void download('POST', '/api/focus', { ...body, format }, `focus.${format}`).catch((e: unknown) => sayError('could not export', e));
     const csv = (): void => void download('POST', '/api/query.csv', body, 'megabill.csv').catch((e: unknown) => sayError('could not export', e));
     const noExport = whyNot('cost.export');
     const noSave = whyNot('views.manage');
@@ -144,6 +145,7 @@ export function MegaBill(): JSX.Element {
         { group: 'Do', label: 'Copy link', run: copyLink },
         { group: 'Do', label: 'Copy as API call', run: copyCall },
         { group: 'Do', label: 'Export CSV', run: () => (noExport ? void toast(noExport, 'bad') : csv()) },
+            { group: 'Do', label: 'Export bill rows as FOCUS 1.2', run: () => (noExport ? void toast(noExport, 'bad') : focus('csv')) },
         { group: 'Do', label: 'Explain the total', run: () => setExplain({ row: null }) },
         { group: 'Do', label: 'Back to the start: last 30 days by service', run: () => go('/megabill') },
     ];
@@ -227,6 +229,8 @@ export function MegaBill(): JSX.Element {
                                                 <button type="button" class="line" onClick={() => { close(); copyLink(); }}>Copy link</button>
                                                 <button type="button" class="line" onClick={() => { close(); copyCall(); }}>Copy as API call</button>
                                                 <Guarded why={noExport} class="line" onClick={() => { close(); csv(); }}>Export CSV</Guarded>
+                                                <Guarded why={noExport} class="line" onClick={() => { close(); focus('csv'); }}>Export bill rows, FOCUS 1.2</Guarded>
+                                                <Guarded why={noExport} class="line" onClick={() => { close(); focus('parquet'); }}>Export bill rows, FOCUS Parquet</Guarded>
                                                 <button type="button" class="line" onClick={() => { close(); setExplain({ row: null }); }}>Explain the total</button>
                                             </div>
                                         )}
