@@ -49,11 +49,12 @@ function later(fetchScreen: () => Promise<Screen>): Screen {
 const VirtualTags = later(() => import('./pages/tags').then((m) => m.VirtualTags));
 const TagPage = later(() => import('./pages/tag').then((m) => m.TagPage));
 const TelemetryScreen = later(() => import('./pages/telemetry').then((m) => m.TelemetryCentre));
+const CustomCostScreen = later(() => import('./pages/customcosts').then((m) => m.CustomCosts));
 const Drilldowns = later(() => import('./pages/drilldowns').then((m) => m.Drilldowns));
 
 const SCREENS: Record<string, Screen> = {
     '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
-    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/drilldowns': Drilldowns,
+    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns,
 };
 /* Screens whose address goes on with the id of one thing. */
 const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage]];

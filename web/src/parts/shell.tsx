@@ -24,6 +24,7 @@ export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
     { to: '/virtual-tags', name: 'Virtual tags', icon: 'tag', key: 'v', group: 'Inform', needs: 'vtags.view' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/custom-costs', name: 'Custom costs', icon: 'coin', key: 'c', group: 'Data', needs: 'costinput.view' },
     { to: '/telemetry', name: 'Telemetry', icon: 'meter', key: 'y', group: 'Data', needs: 'telemetry.view' },
     { to: '/drilldowns', name: 'Drilldown', icon: 'path', key: 'd', group: 'Settings', needs: 'drilldown.view' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
