@@ -38,8 +38,8 @@ const fa_cmd fa_cmds[] = {
     {.name = "query",
      .usage =
          "query --data DIR --from DAY --to DAY [--group-by KEY,...] [--filter JSON] [--cost-type T]"
-         " [--granularity G] [--previous] [--top N] [--format table|csv|json]",
-     .doc = "answers one question; both days inclusive",
+         " [--granularity G] [--previous] [--top N] [--as EMAIL] [--format table|csv|json]",
+     .doc = "answers one question; both days inclusive; --as with a user's row rules",
      .needs_ledger = true,
      .run = fa_cli_query},
     {.name = "token",
@@ -65,6 +65,11 @@ const fa_cmd fa_cmds[] = {
      .usage = "routes",
      .doc = "prints the API's route table as JSON",
      .run = fa_cli_routes},
+    {.name = "audit",
+     .usage = "audit verify --data DIR",
+     .doc = "proves that no record of the audit log was changed, removed or moved",
+     .needs_ledger = true,
+     .run = fa_cli_audit},
     {.name = "vault",
      .usage = "vault key FILE | vault rotate --data DIR --new-key FILE [--vault-key FILE] | vault "
               "check --data DIR [--vault-key FILE]",

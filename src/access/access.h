@@ -1,8 +1,12 @@
 /*
- * access.h - who is calling and what they may: sign-in, sessions, tokens, permissions, row rules.
+ * access.h - who may see and do what: sign-in, sessions, tokens, permissions, groups, row rules, access lists, audit.
  *
- * A fa_caller can only be made here; a handler and the query compiler take one. The access issue fills
- * groups and row rules; until then every caller's scope is "all rows".
+ * Four layers decide (spec access.md): account, permission, access list of the object, row rules. A
+ * fa_caller can only be made here. The gate (http/gate.c) asks for the permission of the route's row; a
+ * handler asks fa_acl_* for objects and puts fa_caller_scope into every plan.
+ *
+ * Whatever changes something runs as: fa_store_begin, change, fa_audit_add, fa_store_commit. The functions
+ * here that say "audited" do that themselves. "Groups" of the page are `team` in code and tables.
  */
 #ifndef FA_ACCESS_H
 #define FA_ACCESS_H
@@ -122,50 +126,230 @@ typedef struct fa_perms { uint64_t w[2]; } fa_perms;
 static inline bool fa_perms_has(const fa_perms *s, fa_perm p) { return (unsigned)p < FA_PERM__COUNT && (s->w[p / 64] >> (p % 64) & 1); }
 static inline void fa_perms_add(fa_perms *s, fa_perm p) { s->w[p / 64] |= (uint64_t)1 << (p % 64); }
 
-/* Default roles: "admin", "basic", "read-only", "api-token"; nobody can change or delete them. */
+/* Roles: the default ones "admin", "basic", "read-only", "api-token", which nobody can change or delete, and the
+ * account's own. key is what users, groups and tokens refer to. */
 typedef struct fa_role {
     const char *key, *name, *doc;
+    int         level; /* lower is stronger: nobody gives a role stronger than the strongest of his own */
     fa_perms    perms;
 } fa_role;
-const fa_role *fa_roles(size_t *n);
-bool fa_role_exists(fa_str role);
+const fa_role *fa_roles(size_t *n); /* the default ones */
+bool fa_role_exists(fa_str role);   /* a default one */
 bool fa_role_has(fa_str role, fa_perm p);
+/* Union of a list of roles with spaces between; an unknown one gives nothing. *level: of the strongest (may be NULL). */
+FA_MUST_CHECK fa_rc fa_roles_perms(fa_ledger *l, fa_arena *a, fa_str roles, fa_perms *out, int *level, fa_err *e);
+bool fa_list_has(fa_str list, fa_str word);    /* lists have spaces between */
+bool fa_list_next(fa_str *list, fa_str *word); /* takes the next word off */
 
 typedef struct fa_caller {
     enum { FA_CALLER_NONE, FA_CALLER_USER, FA_CALLER_TOKEN, FA_CALLER_SYSTEM } kind;
-    fa_str id, name, email, role; /* token: id, description, synthetic e-mail */
+    fa_str id, name, email;       /* token: id, description, synthetic e-mail */
+    fa_str role;                  /* the first of `roles`, for show */
+    fa_str roles;                 /* own ones and those of groups, with spaces between */
+    fa_perms perms;
+    fa_str teams;                 /* ids of the groups (user: member of; token: bound to) */
     fa_str client_id;             /* token */
+    fa_str user_id;               /* the person: of a user or a personal token; empty for the account's tokens */
     fa_str account;
     fa_str session_hash;          /* user with a session */
+    fa_str behalf;                /* an administrator looks through this user's eyes: the administrator's id */
+    int64_t proved_ms;            /* when the person last gave a password or a code; -1: not by a person */
+    fa_str ip, agent, request_id; /* for the audit log; may be empty */
+    const char *source;           /* "page", "api", "command", "job" */
 } fa_caller;
 bool fa_caller_may(const fa_caller *c, fa_perm p);
-/* The row rules as a filter; NULL: all rows. Every query path calls this and puts it in plan.scope. */
-FA_MUST_CHECK fa_rc fa_caller_scope(fa_ledger *l, fa_arena *a, const fa_caller *c, const fa_filter **out, fa_err *e);
+bool fa_caller_is_admin(const fa_caller *c); /* has the default role admin, or is the command line */
+/* FA_EFORBIDDEN: the roles hold a permission or a level the caller has not; FA_EINVAL: one does not exist. */
+FA_MUST_CHECK fa_rc fa_caller_may_give(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str roles, fa_err *e);
+/* A copy that outlives the request: for jobs. */
+FA_MUST_CHECK fa_rc fa_caller_dup(fa_arena *a, const fa_caller *c, fa_caller *out, fa_err *e);
+/* The caller as the store knows it now: roles, groups and state may have changed since. FA_EAUTH: is no more. For jobs. */
+FA_MUST_CHECK fa_rc fa_caller_fresh(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_caller *out, fa_err *e);
+/* As a user is (command line --as, "view as"); FA_ENOTFOUND. email may be an id. */
+FA_MUST_CHECK fa_rc fa_caller_user(fa_ledger *l, fa_arena *a, fa_str email, fa_caller *out, fa_err *e);
 fa_caller fa_caller_system(fa_ledger *l); /* the command line of the installation's owner */
+
+/* ---- row rules (access.md 4) ----
+ * The rules as a filter; NULL: all rows. Every query path calls this and puts it in plan.scope. The filter
+ * lives in the arena, no catalog has to be kept. Read from the store each time: a change acts on the next call. */
+FA_MUST_CHECK fa_rc fa_caller_scope(fa_ledger *l, fa_arena *a, const fa_caller *c, const fa_filter **out, fa_err *e);
+/* The rules as text, equal for equal rights; "all", "none", or the filters: for cache keys and to see a change. */
+FA_MUST_CHECK fa_rc fa_caller_scope_text(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_caller_sees_all(fa_ledger *l, fa_arena *a, const fa_caller *c, bool *out, fa_err *e);
+/* May this caller see that the key exists: has it a value in a row he may see? */
+FA_MUST_CHECK fa_rc fa_caller_sees_key(fa_ledger *l, fa_arena *a, const fa_filter *scope, const fa_key *k, bool *out, fa_err *e);
+/* A rule as it is applied: missing keys never match. FA_EINVAL as fa_filter_parse. */
+FA_MUST_CHECK fa_rc fa_scope_parse(fa_ledger *l, fa_arena *a, const json_t *filter, const fa_filter **out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_data_access_get(fa_ledger *l, fa_arena *a, bool *on, fa_err *e);
+/* Audited. Switching on makes the Admin Group with `by` in it, if there is none. */
+FA_MUST_CHECK fa_rc fa_data_access_set(fa_ledger *l, fa_arena *a, const fa_caller *by, bool on, fa_err *e);
+/* 4.5: changing a definition that a row rule reads needs groups.manage. kind "virtual_tag", id or name of the tag.
+ * *by (may be NULL): names of the groups. FA_EFORBIDDEN when used and the caller may not. */
+FA_MUST_CHECK fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_str name, fa_err *e);
+
+/* ---- access lists of objects (access.md 5) ----
+ * kind: "view", "virtual_tag", "dashboard", ...; one word, the same everywhere. An object without a list is open. */
+typedef enum { FA_ACL_PUBLIC, FA_ACL_SHARED, FA_ACL_PRIVATE } fa_acl_type;
+typedef struct fa_acl_axis { fa_acl_type type; fa_str users, teams; /* ids with spaces between */ } fa_acl_axis;
+typedef struct fa_acl { fa_str owner; fa_acl_axis read, write; bool absent; /* no list was ever set */ } fa_acl;
+const char *fa_acl_type_name(fa_acl_type t);
+/* In the transaction that makes the object: the owner is `by`, the list the account's default (or `wish`). */
+FA_MUST_CHECK fa_rc fa_acl_new(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str kind, fa_str id, const fa_acl *wish, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_drop(fa_ledger *l, fa_str kind, fa_str id, fa_err *e); /* with the object */
+FA_MUST_CHECK fa_rc fa_acl_get(fa_ledger *l, fa_arena *a, fa_str kind, fa_str id, fa_acl *out, fa_err *e);
+/* FA_EINVAL: write is wider than read; FA_ENOTFOUND: a user or group of it does not exist. Not audited, own transaction. */
+FA_MUST_CHECK fa_rc fa_acl_set(fa_ledger *l, fa_arena *a, fa_str kind, fa_str id, const fa_acl *v, fa_err *e);
+bool fa_acl_may_read(const fa_acl *v, const fa_caller *c);
+bool fa_acl_may_write(const fa_acl *v, const fa_caller *c);
+/* The two a handler needs. Unreadable: FA_ENOTFOUND, as if there were none; unwritable: FA_EFORBIDDEN. */
+FA_MUST_CHECK fa_rc fa_acl_read(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_write(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_err *e);
+/* {"read":{"type","users","groups"},"write":{..},"owner"} both ways. FA_EINVAL names the field. */
+void fa_acl_json(fa_jw *w, const fa_acl *v);
+FA_MUST_CHECK fa_rc fa_acl_parse(fa_arena *a, const json_t *j, fa_acl *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_default(fa_ledger *l, fa_arena *a, fa_acl *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_default_set(fa_ledger *l, fa_arena *a, const fa_acl *v, fa_err *e);
+
+/* ---- the audit log (security.md 3.12) ---- */
+typedef struct fa_audit {
+    const char *action;             /* "view.create" */
+    const char *object_type;        /* "view" */
+    fa_str      object_id, object_name;
+    fa_str      before, after;      /* JSON; secrets never, not even hashed */
+    const char *outcome;            /* NULL: "done"; "denied", "failed" */
+    const char *severity;           /* NULL: "info"; "medium", "high", "critical" */
+} fa_audit;
+/* Inside the transaction of the change, or in one of its own. If it cannot be written, the change must not be. */
+FA_MUST_CHECK fa_rc fa_audit_add(fa_ledger *l, const fa_caller *by, const fa_audit *v, fa_err *e);
+unsigned fa_audit_written(void); /* how many this thread has written: tells whether a handler wrote one */
+/* A refusal by the gate; a flood of them is counted, not written. Never fails. */
+void fa_audit_denied(fa_ledger *l, const fa_caller *by, fa_str what, const char *why);
+typedef struct fa_audit_report { int64_t rows, bad_seq; /* -1: the chain holds */ fa_str last_hash, why; } fa_audit_report;
+FA_MUST_CHECK fa_rc fa_audit_verify(fa_ledger *l, fa_arena *a, fa_audit_report *out, fa_err *e);
+
+/* ---- the security policy (access.md 2.5; defaults of security.md) ---- */
+typedef struct fa_policy {
+    int64_t min_length;             /* of a password that is the only factor; 8 with a second one */
+    int64_t idle_minutes, absolute_minutes, max_sessions;
+    fa_str  mfa;                    /* "DontForce", "Force", "ForceExceptSSO" */
+    bool    remember_device; int64_t remember_days;
+    fa_str  ip_allow, ip_block;     /* with spaces between */
+    fa_str  email_domains;          /* that may be invited; empty: any */
+    bool    tokens_never;           /* tokens without an end are allowed */
+    int64_t token_concurrent;       /* 0: as the server was started */
+    int64_t invite_hours;
+    fa_str  join_roles;             /* of who comes by a link */
+} fa_policy;
+FA_MUST_CHECK fa_rc fa_policy_get(fa_ledger *l, fa_arena *a, fa_policy *out, fa_err *e);
+/* Audited. Fields that are absent stay. FA_EINVAL names the field; FA_ECONFLICT: the caller's own address would be shut out. */
+FA_MUST_CHECK fa_rc fa_policy_set(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t *j, fa_err *e);
+void fa_policy_json(fa_jw *w, const fa_policy *p);
+bool fa_ip_in(fa_str ip, fa_str list); /* addresses and CIDR networks, IPv4 and IPv6, with spaces between */
+bool fa_ip_list_ok(fa_str list);
 
 /* ---- tokens ---- */
 typedef struct fa_new_token { fa_str id, client_id, secret; } fa_new_token; /* the only time the secret is seen */
-/* expires_ms -1: never. FA_EINVAL bad role, description empty or > 200 bytes, expiry in the past. */
+typedef struct fa_token_wish {
+    fa_str  description, roles;
+    bool    personal;               /* of the caller himself */
+    bool    all_data;               /* account token: every row; else those of `teams` */
+    fa_str  teams, ip_allow;
+    int64_t expires_ms;             /* -1: never */
+} fa_token_wish;
+/* FA_EINVAL bad role, description empty or > 200 bytes, expiry in the past; FA_EFORBIDDEN more than the caller has. Audited. */
+FA_MUST_CHECK fa_rc fa_token_make(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_token_wish *w, fa_new_token *out, fa_err *e);
+/* An account token that sees what its maker sees. */
 FA_MUST_CHECK fa_rc fa_token_create(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str description, fa_str role,
                                     int64_t expires_ms, fa_new_token *out, fa_err *e);
-/* FA_EAUTH for unknown, wrong, expired, revoked: one message for all. Takes the same time for each. */
-FA_MUST_CHECK fa_rc fa_token_check(fa_ledger *l, fa_arena *a, fa_str client_id, fa_str secret, fa_caller *out, fa_err *e);
+/* A second secret; the one before is good for 24 hours more. Audited. */
+FA_MUST_CHECK fa_rc fa_token_turn(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_new_token *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_end(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, bool own_only, fa_err *e); /* audited */
+/* FA_EAUTH for unknown, wrong, expired, revoked, a person locked: one message for all. Takes the same time for each. */
+FA_MUST_CHECK fa_rc fa_token_check(fa_ledger *l, fa_arena *a, fa_str client_id, fa_str secret, fa_str ip, fa_str route,
+                                   fa_caller *out, fa_err *e);
 
-/* ---- users and sessions ---- */
+/* ---- signing in ---- */
+typedef struct fa_browser { fa_str agent, ip, device; /* device: what the device cookie holds; may be empty */ } fa_browser;
+typedef struct fa_signed_in {
+    fa_str session, device;  /* cookies to set; device empty: keep the one there is */
+    fa_str challenge;        /* not empty: no session yet, a code is wanted */
+} fa_signed_in;
 /* First administrator and a one-time sign-in secret (256 bit, URL-safe text), good for 7 days. */
 FA_MUST_CHECK fa_rc fa_admin_init(fa_ledger *l, fa_arena *a, fa_str email, fa_str *link_secret, fa_err *e);
 FA_MUST_CHECK fa_rc fa_signin_link_new(fa_ledger *l, fa_arena *a, fa_str email, fa_str *link_secret, fa_err *e);
-/* Takes the link, sets the password (rules PW-4, PW-5), opens a session. */
-FA_MUST_CHECK fa_rc fa_signin_link(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_str password, fa_str agent, fa_str ip,
-                                   fa_str *session_secret, fa_err *e);
+/* Takes a link of any kind, sets the password (rules PW-4, PW-5), opens a session. Does not skip the second factor. */
+FA_MUST_CHECK fa_rc fa_signin_link(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_str password, const fa_browser *b,
+                                   fa_signed_in *out, fa_err *e);
+/* Whom a link is for, without using it up; FA_EAUTH. */
+FA_MUST_CHECK fa_rc fa_signin_link_about(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_user *out, fa_err *e);
 /* Password sign-in: RL-1 delays, same answer for every failure (FA_EAUTH), FA_ELIMIT when told to wait. */
-FA_MUST_CHECK fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, fa_str password, fa_str agent, fa_str ip,
-                                       fa_str *session_secret, fa_err *e);
-/* FA_EAUTH: none, ended, idle over 60 min, older than 24 h. */
-FA_MUST_CHECK fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_caller *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, fa_str password, const fa_browser *b,
+                                       fa_signed_in *out, fa_err *e);
+/* The second step: a TOTP code or a recovery code. FA_EAUTH: wrong, or five tries are over. */
+FA_MUST_CHECK fa_rc fa_signin_code(fa_ledger *l, fa_arena *a, fa_str challenge, fa_str code, bool remember, const fa_browser *b,
+                                   fa_signed_in *out, fa_err *e);
+/* For single sign-on (streams above prove who it is): opens a session for a user. Audited. */
+FA_MUST_CHECK fa_rc fa_signin_trusted(fa_ledger *l, fa_arena *a, fa_str user_id, const char *by, const fa_browser *b,
+                                      fa_signed_in *out, fa_err *e);
+/* FA_EAUTH: none, ended, idle, too old, reused after a turn. *turned: the secret to set instead, empty: the same goes
+ * on (may be NULL: the secret is not turned). */
+FA_MUST_CHECK fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str ip, fa_caller *out, fa_str *turned, fa_err *e);
 /* After FA_ELIMIT of a sign-in: how long to wait, in ms (for Retry-After). */
 int64_t fa_signin_wait(fa_str email, fa_str ip);
 FA_MUST_CHECK fa_rc fa_signout(fa_ledger *l, const fa_caller *c, fa_err *e);
+/* A password or a code once more, for sensitive acts (SE-6). */
+FA_MUST_CHECK fa_rc fa_prove(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str password, fa_str code, fa_err *e);
+#define FA_PROVED_FOR_MS 600000
+bool fa_caller_proved(const fa_caller *c); /* within ten minutes, or not a person */
 FA_MUST_CHECK fa_rc fa_password_change(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str current, fa_str next, fa_err *e);
+FA_MUST_CHECK fa_rc fa_view_as(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str user_id, fa_err *e); /* empty: own eyes again; audited */
+/* A session's name in lists: not its secret, not its hash. */
+void fa_session_id(fa_str hash, char out[33]);
+FA_MUST_CHECK fa_rc fa_session_end_by_id(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str user_id, fa_str id /* empty: all */, fa_err *e);
+
+/* ---- second factor (RFC 6238) ---- */
+FA_MUST_CHECK fa_rc fa_totp_begin(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str *secret_base32, fa_str *url, fa_err *e);
+/* The first code proves that the seed arrived; gives ten recovery codes, shown once. */
+FA_MUST_CHECK fa_rc fa_totp_confirm(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str secret_base32, fa_str code,
+                                    fa_str codes[10], fa_err *e);
+FA_MUST_CHECK fa_rc fa_totp_drop(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str user_id, fa_err *e); /* audited */
+FA_MUST_CHECK fa_rc fa_recovery_new(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str codes[10], fa_err *e);
+uint32_t fa_totp_code(const unsigned char *seed, size_t n, int64_t step); /* six digits; for tests */
+
+/* ---- administering people; all audited ---- */
+/* An invited user and the secret of the link to activate with. Roles must be ones `by` may give. */
+FA_MUST_CHECK fa_rc fa_user_invite(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str email, fa_str name, fa_str phone,
+                                   fa_str roles, fa_str *user_id, fa_str *link_secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_reinvite(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str *link_secret, fa_err *e);
+/* Same answer whether there is such a user; *link_secret empty: nobody to send it to. */
+FA_MUST_CHECK fa_rc fa_password_forgotten(fa_ledger *l, fa_arena *a, fa_str email, fa_str ip, fa_user *user, fa_str *link_secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_change(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const fa_str *name, const fa_str *phone,
+                                   const fa_str *roles, fa_err *e); /* NULL: as it was */
+/* to: "active", "locked", "disabled". FA_ECONFLICT: the last administrator, or oneself. */
+FA_MUST_CHECK fa_rc fa_user_set_state(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const char *to, fa_err *e);
+/* heir: user id that gets the private objects; empty: the administrators. */
+FA_MUST_CHECK fa_rc fa_user_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str heir, fa_err *e);
+FA_MUST_CHECK fa_rc fa_join_link_make(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str domains, int64_t hours, int64_t most,
+                                      fa_str *id, fa_str *secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_join(fa_ledger *l, fa_arena *a, fa_str secret, fa_str email, fa_str name, fa_str password, const fa_browser *b,
+                            fa_signed_in *out, fa_err *e);
+
+/* ---- roles and groups; all audited ---- */
+/* id empty: a new one. FA_ECONFLICT name used or a default role; FA_EFORBIDDEN more than `by` has. */
+FA_MUST_CHECK fa_rc fa_role_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const fa_str *name, const fa_str *description,
+                                 const fa_perms *perms, fa_role_row *out, fa_err *e);
+/* FA_ECONFLICT with counts while somebody has it, unless `by_other` names what they get instead or `from_all` is set. */
+FA_MUST_CHECK fa_rc fa_role_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str instead, bool from_all, fa_err *e);
+typedef struct fa_team_wish { /* NULL: as it was */
+    const fa_str *name, *description, *color, *metadata, *roles;
+    const bool   *data_access, *unrestricted;
+    const json_t *filter;       /* json null: none */
+    const json_t *claims;       /* array of names */
+} fa_team_wish;
+FA_MUST_CHECK fa_rc fa_team_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const fa_team_wish *w, fa_team *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_join(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str team, fa_str user, bool member, fa_err *e);
+/* Single sign-on: the memberships of source "sso" become those of the teams whose claims are in `names`. */
+FA_MUST_CHECK fa_rc fa_team_sync(fa_ledger *l, fa_arena *a, fa_str user_id, const fa_str *names, size_t n, fa_err *e);
 
 #endif

@@ -2,7 +2,7 @@
  * guess.c - slows down who guesses passwords (security.md RL-1, RL-2, RL-4).
  *
  * Three counters for a failure: the account, the account seen from one address, the address (IPv6:
- * its /64). Unknown accounts count like known ones, so the answer tells nothing. Keys are kept as
+ * its /64); a browser that signed in before has one of its own instead. Unknown accounts count like known ones, so the answer tells nothing. Keys are kept as
  * keyed hashes in a table of fixed size; when it is full the entry that was quiet longest goes.
  *
  * This is a documented cache with a lock: it is lost at a restart, which only shortens a delay.
@@ -123,18 +123,33 @@ static int64_t ip_wait_of(const unsigned char key[16], int64_t now)
     return 0;
 }
 
-int64_t fa_guess_wait(fa_str email, fa_str ip, int64_t now_ms)
+/* The counters that stand in a try's way: of a known browser its own alone (RL-3), so that nobody can
+ * lock an owner out by failing on purpose. */
+static size_t keys_of(fa_str email, fa_str device, fa_str ip, unsigned char k[3][16])
+{
+    if (device.n) {
+        key_of('d', email, device, k[0]);
+        return 1;
+    }
+    key_of('c', (fa_str){0}, network_of(ip), k[0]);
+    if (!email.n)
+        return 1;
+    key_of('a', email, (fa_str){0}, k[1]);
+    key_of('b', email, network_of(ip), k[2]);
+    return 3;
+}
+
+int64_t fa_guess_wait(fa_str email, fa_str device, fa_str ip, int64_t now_ms)
 {
     unsigned char k[3][16];
     int64_t wait = 0, w;
+    size_t n;
 
     pthread_mutex_lock(&lock);
     ready();
-    key_of('a', email, (fa_str){0}, k[0]);
-    key_of('b', email, network_of(ip), k[1]);
-    key_of('c', (fa_str){0}, network_of(ip), k[2]);
-    for (int i = 0; i < 3; i++) {
-        w = i < 2 ? wait_of(k[i], now_ms) : ip_wait_of(k[i], now_ms);
+    n = keys_of(email, device, ip, k);
+    for (size_t i = 0; i < n; i++) {
+        w = i || device.n ? wait_of(k[i], now_ms) : ip_wait_of(k[i], now_ms);
         wait = w > wait ? w : wait;
     }
     pthread_mutex_unlock(&lock);
@@ -181,37 +196,54 @@ static void count_ip(entry *t, int64_t now)
     t->hour_n++;
 }
 
-void fa_guess_failed(fa_str email, fa_str ip, int64_t now_ms)
+void fa_guess_failed(fa_str email, fa_str device, fa_str ip, int64_t now_ms)
 {
-    unsigned char k[16];
+    unsigned char k[3][16];
+    size_t n;
 
     pthread_mutex_lock(&lock);
     ready();
-    if (email.n) {
-        key_of('a', email, (fa_str){0}, k);
-        count(find(k, true), now_ms);
-        key_of('b', email, network_of(ip), k);
-        count(find(k, true), now_ms);
+    n = keys_of(email, device, ip, k);
+    for (size_t i = 0; i < n; i++) {
+        if (i || device.n)
+            count(find(k[i], true), now_ms);
+        else
+            count_ip(find(k[i], true), now_ms);
     }
-    key_of('c', (fa_str){0}, network_of(ip), k);
-    count_ip(find(k, true), now_ms);
     pthread_mutex_unlock(&lock);
 }
 
-void fa_guess_cleared(fa_str email, fa_str ip)
+void fa_guess_cleared(fa_str email, fa_str device, fa_str ip)
 {
-    unsigned char k[16];
-    entry *t;
+    unsigned char k[3][16];
+    size_t n;
 
     pthread_mutex_lock(&lock);
     ready();
-    key_of('a', email, (fa_str){0}, k);
-    if ((t = find(k, false)))
-        *t = (entry){0};
-    key_of('b', email, network_of(ip), k);
-    if ((t = find(k, false)))
-        *t = (entry){0};
+    n = keys_of(email, device, ip, k);
+    for (size_t i = device.n ? 0 : 1; i < n; i++) {
+        entry *t = find(k[i], false);
+
+        if (t)
+            *t = (entry){0};
+    }
     pthread_mutex_unlock(&lock);
+}
+
+bool fa_guess_count(const char *what, fa_str who, int most, int64_t now_ms)
+{
+    unsigned char k[16];
+    entry *t;
+    bool ok;
+
+    pthread_mutex_lock(&lock);
+    ready();
+    key_of('x', fa_str_of(what), who, k);
+    t = find(k, true);
+    count_ip(t, now_ms);
+    ok = t->hour_n <= most;
+    pthread_mutex_unlock(&lock);
+    return ok;
 }
 
 void fa_guess_forget(void)

@@ -91,7 +91,8 @@ fa_rc fa_password_verify(fa_str password, fa_str stored, bool *ok, bool *weak, f
     return FA_OK;
 }
 
-fa_rc fa_password_rules(fa_str password, const fa_str *words, size_t nwords, fa_err *e)
+fa_rc fa_password_rules(fa_str password, size_t least, const fa_str *words, size_t nwords,
+                        fa_err *e)
 {
     size_t chars = 0;
     fa_rc rc = FA_OK;
@@ -100,9 +101,9 @@ fa_rc fa_password_rules(fa_str password, const fa_str *words, size_t nwords, fa_
         chars += ((unsigned char)password.p[i] & 0xc0) != 0x80;
     if (!fa_utf8_valid(password) || (password.n && memchr(password.p, 0, password.n)))
         rc = fa_fail(e, FA_EDATA, "the password must be text");
-    else if (chars < FA_PASSWORD_MIN_CHARS)
-        rc = fa_fail(e, FA_EDATA, "the password has %zu characters, at least %d are needed", chars,
-                     FA_PASSWORD_MIN_CHARS);
+    else if (chars < least)
+        rc = fa_fail(e, FA_EDATA, "the password has %zu characters, at least %zu are needed", chars,
+                     least);
     else if (password.n > FA_PASSWORD_MAX_BYTES)
         rc = fa_fail(e, FA_EDATA, "the password is longer than %d bytes", FA_PASSWORD_MAX_BYTES);
     else if (fa_password_common(password, words, nwords))

@@ -61,3 +61,14 @@ void fa_secret_hash(fa_str s, char out[65])
     crypto_generichash(h, sizeof h, (const unsigned char *)s.p, s.n, NULL, 0);
     fa_hex(out, h, sizeof h);
 }
+
+fa_rc fa_secret_new(fa_arena *a, fa_str *secret, char hash[65], fa_err *e)
+{
+    char text[FA_SECRET_MAX];
+
+    fa_secret_opaque(text);
+    fa_secret_hash(fa_str_of(text), hash);
+    *secret = fa_arena_dup(a, fa_str_of(text));
+    sodium_memzero(text, sizeof text);
+    return secret->p ? FA_OK : fa_oom(e);
+}

@@ -32,6 +32,31 @@ static void put_empty(fa_jw *w, const char *key)
     fa_jw_end_obj(w);
 }
 
+/* What each group sees: only for who may manage groups. */
+static fa_rc put_groups(fa_req *r, fa_jw *w, fa_err *e)
+{
+    fa_team *t;
+    size_t n = 0;
+    fa_rc rc = FA_OK;
+
+    if (fa_caller_may(r->caller, FA_PERM_GROUPS_MANAGE))
+        rc = fa_team_list(fa_ledger_store(r->ledger), r->mem, r->caller->account, &t, &n, e);
+    fa_jw_key(w, "groupsConfig");
+    fa_jw_obj(w);
+    for (size_t i = 0; i < n; i++) {
+        fa_jw_keys(w, t[i].id);
+        fa_jw_obj(w);
+        put_bool(w, "dataAccessEnabled", t[i].data_access);
+        if (t[i].filter.n) {
+            fa_jw_key(w, "filters");
+            fa_jw_raw(w, t[i].filter);
+        }
+        fa_jw_end_obj(w);
+    }
+    fa_jw_end_obj(w);
+    return rc;
+}
+
 static fa_rc put_account(fa_req *r, fa_jw *w, fa_err *e)
 {
     fa_account a;
@@ -60,8 +85,8 @@ static fa_rc put_account(fa_req *r, fa_jw *w, fa_err *e)
     }
     if (asked(r, "featureFlags"))
         put_empty(w, "featureFlags");
-    if (asked(r, "groupsConfig"))
-        put_empty(w, "groupsConfig");
+    if (asked(r, "groupsConfig") && (rc = put_groups(r, w, e)))
+        return rc;
     if (asked(r, "configuration")) {
         fa_jw_key(w, "configuration");
         fa_jw_obj(w);

@@ -62,7 +62,8 @@ fa_rc api_cost_filters(fa_req *r, fa_res *o, fa_err *e)
         (rc = in_text(r->json, "filterType", false, &type, e)) ||
         (rc = range_of(r, &in_range.range, e)) || (rc = fa_catalog_get(r->ledger, &c, e)))
         return rc;
-    k = fa_catalog_keys(c, &n);
+    if ((rc = ask_keys(r, c, &k, &n, e)))
+        goto done;
     fa_jw_init(&w, &o->body);
     fa_jw_arr(&w);
     for (size_t i = 0; !rc && i < n; i++) {
@@ -79,6 +80,7 @@ fa_rc api_cost_filters(fa_req *r, fa_res *o, fa_err *e)
         fa_jw_end_obj(&w);
     }
     fa_jw_end_arr(&w);
+done:
     fa_catalog_put(c);
     return rc;
 }

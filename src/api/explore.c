@@ -175,7 +175,8 @@ fa_rc api_keys(fa_req *r, fa_res *o, fa_err *e)
 
     if (rc)
         return rc;
-    k = fa_catalog_keys(c, &n);
+    if ((rc = ask_keys(r, c, &k, &n, e)))
+        goto done;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
     fa_jw_key(&w, "keys");
@@ -191,8 +192,9 @@ fa_rc api_keys(fa_req *r, fa_res *o, fa_err *e)
     }
     fa_jw_end_arr(&w);
     fa_jw_end_obj(&w);
+done:
     fa_catalog_put(c);
-    return FA_OK;
+    return rc;
 }
 
 /* The plan that prices values: the range and cost type asked for. *priced: a range was given. */

@@ -47,6 +47,7 @@ typedef struct task {
     fa_arena mem;
     fa_caller caller;
     fa_str id, request;
+    fa_str scope; /* the caller's row rules as text: the rows are only for who has the same */
     int64_t created_ms;
 } task;
 
@@ -460,7 +461,9 @@ static fa_rc keep(fa_queries *q, const task *t, const char *state, fa_str result
                        .error = fa_str_of(error),
                        .rows = rows,
                        .created_ms = t->created_ms,
-                       .completed_ms = ended ? fa_now_ms() : -1};
+                       .completed_ms = ended ? fa_now_ms() : -1,
+                       .owner = t->caller.id,
+                       .scope = t->scope};
 
     return fa_cost_query_put(fa_ledger_store(q->ledger), t->caller.account, &v, e);
 }
@@ -470,12 +473,16 @@ static fa_rc run(task *t, fa_buf *result, int64_t *rows, fa_err *e)
     fa_ledger *l = t->all->ledger;
     json_t *root = json_loadb(t->request.p, t->request.n, 0, NULL);
     fa_catalog *c = NULL;
+    fa_caller caller;
     fa_answer a;
     question q;
     fa_rc rc;
 
-    if ((rc = fa_catalog_get(l, &c, e)) || (rc = parse_question(&t->mem, c, root, &q, e)) ||
-        (rc = fa_caller_scope(l, &t->mem, &t->caller, &q.plan.scope, e)))
+    /* roles and groups may have changed while it waited */
+    if ((rc = fa_caller_fresh(l, &t->mem, &t->caller, &caller, e)) ||
+        (rc = fa_caller_scope_text(l, &t->mem, &caller, &t->scope, e)) ||
+        (rc = fa_catalog_get(l, &c, e)) || (rc = parse_question(&t->mem, c, root, &q, e)) ||
+        (rc = fa_caller_scope(l, &t->mem, &caller, &q.plan.scope, e)))
         goto done;
     q.plan.deadline_mono_ms = fa_mono_ms() + RUN_MS;
     if (!(rc = fa_query_run(l, &t->mem, &q.plan, &a, e)))
@@ -601,18 +608,13 @@ static fa_rc task_new(fa_req *r, task **out, fa_err *e)
     t->created_ms = fa_now_ms();
     t->id = fa_arena_dup(&t->mem, fa_str_of(id));
     t->request = fa_arena_dup(&t->mem, r->body);
-    t->caller = *r->caller;
-    t->caller.id = fa_arena_dup(&t->mem, r->caller->id);
-    t->caller.name = fa_arena_dup(&t->mem, r->caller->name);
-    t->caller.email = fa_arena_dup(&t->mem, r->caller->email);
-    t->caller.role = fa_arena_dup(&t->mem, r->caller->role);
-    t->caller.client_id = fa_arena_dup(&t->mem, r->caller->client_id);
-    t->caller.account = fa_arena_dup(&t->mem, r->caller->account);
-    t->caller.session_hash = (fa_str){0};
-    if (!t->id.p || !t->request.p || !t->caller.account.p || !t->caller.role.p) {
+    if (!t->id.p || !t->request.p || fa_caller_dup(&t->mem, r->caller, &t->caller, e) ||
+        fa_caller_scope_text(r->ledger, &t->mem, &t->caller, &t->scope, e)) {
+        fa_rc rc = e->rc ? e->rc : fa_oom(e);
+
         fa_arena_release(&t->mem);
         free(t);
-        return fa_oom(e);
+        return rc;
     }
     *out = t;
     return FA_OK;
@@ -667,13 +669,21 @@ fa_rc api_v2_generate(fa_req *r, fa_res *o, fa_err *e)
 /* The state as the caller may know it: expired after a day, failed when a restart cut it off. */
 static fa_rc query_get(fa_req *r, bool with_result, fa_cost_query *q, fa_err *e)
 {
+    fa_str scope;
     fa_rc rc = fa_cost_query_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0],
                                  with_result, q, e);
 
-    if (rc == FA_ENOTFOUND)
-        return fa_fail(e, rc, "no query has this id");
-    if (rc)
+    /* it belongs to who submitted it (access.md 4.4) */
+    if (rc == FA_ENOTFOUND || (!rc && q->owner.n && !fa_str_eq(q->owner, r->caller->id)))
+        return fa_fail(e, FA_ENOTFOUND, "no query has this id");
+    if (rc || (rc = fa_caller_scope_text(r->ledger, r->mem, r->caller, &scope, e)))
         return rc;
+    if (q->scope.n && !fa_str_eq(q->scope, scope)) {
+        q->state = FA_STR("failed");
+        q->error = FA_STR("what you may see has changed since");
+        q->result = (fa_str){0};
+        return FA_OK;
+    }
     if (fa_str_eqz(q->state, "completed") && fa_now_ms() - q->completed_ms >= DAY_MS)
         q->state = FA_STR("expired");
     if ((fa_str_eqz(q->state, "queued") || fa_str_eqz(q->state, "running")) &&

@@ -3,6 +3,8 @@
  */
 #include "api/internal.h"
 
+#include <string.h>
+
 fa_rc in_object(const fa_req *r, fa_err *e)
 {
     return json_is_object(r->json)
@@ -23,6 +25,50 @@ fa_rc in_text(const json_t *o, const char *field, bool required, fa_str *out, fa
     }
     *out = (fa_str){json_string_value(v), json_string_length(v)};
     return FA_OK;
+}
+
+fa_rc in_list(fa_arena *a, const json_t *o, const char *field, bool required, fa_str *out,
+              fa_err *e)
+{
+    const json_t *v = json_object_get(o, field), *item;
+    fa_buf b = {0};
+    fa_rc rc = FA_OK;
+    size_t i;
+
+    *out = FA_STR("");
+    if (!required && (!v || json_is_null(v)))
+        return FA_OK;
+    if (!json_is_array(v) || json_array_size(v) > 1000) {
+        fa_fail(e, FA_EINVAL, v ? "must be an array of at most 1,000 texts" : "is missing");
+        return fa_at(e, field);
+    }
+    json_array_foreach(v, i, item)
+    {
+        fa_str s = {json_string_value(item), json_string_length(item)};
+
+        if (!json_is_string(item) || !s.n || s.n > 200 || memchr(s.p, ' ', s.n)) {
+            fa_buf_release(&b);
+            fa_fail(e, FA_EINVAL, "must be an array of texts without spaces");
+            return fa_at(e, field);
+        }
+        fa_buf_fmt(&b, "%s%.*s", b.n ? " " : "", FA_FMT(s));
+    }
+    if (b.n) {
+        *out = fa_buf_dup(&b, a);
+        rc = out->p ? FA_OK : fa_oom(e);
+    }
+    fa_buf_release(&b);
+    return rc;
+}
+
+void put_words(fa_jw *w, fa_str list)
+{
+    fa_str word;
+
+    fa_jw_arr(w);
+    while (fa_list_next(&list, &word))
+        fa_jw_str(w, word);
+    fa_jw_end_arr(w);
 }
 
 fa_rc in_int(const json_t *o, const char *field, int64_t least, int64_t most, int64_t absent,

@@ -37,6 +37,8 @@ FA_MUST_CHECK fa_rc in_text(const json_t *o, const char *field, bool required, f
 /* absent or null: `absent`. FA_EINVAL: not a whole number or outside [least,most]. */
 FA_MUST_CHECK fa_rc in_int(const json_t *o, const char *field, int64_t least, int64_t most, int64_t absent, int64_t *out,
                            fa_err *e);
+/* An array of words as a list with spaces between; absent and not required: empty. */
+FA_MUST_CHECK fa_rc in_list(fa_arena *a, const json_t *o, const char *field, bool required, fa_str *out, fa_err *e);
 /* A whole number of the query string. */
 FA_MUST_CHECK fa_rc in_query_int(const fa_req *r, const char *name, int64_t least, int64_t most, int64_t absent,
                                  int64_t *out, fa_err *e);
@@ -53,6 +55,7 @@ void put_bool(fa_jw *w, const char *key, bool v);
 void put_time(fa_jw *w, const char *key, int64_t ms);
 void put_day(fa_jw *w, const char *key, int32_t day);   /* INT32_MIN: null */
 void put_money(fa_jw *w, const char *key, fa_i128 v_e10); /* a string, 2 to 10 decimals; key may be NULL */
+void put_words(fa_jw *w, fa_str list); /* a list with spaces between, as an array of texts */
 /* Headers of a download. */
 FA_MUST_CHECK fa_rc out_attachment(fa_req *r, fa_res *o, const char *type, const char *file, fa_err *e);
 
@@ -60,7 +63,18 @@ FA_MUST_CHECK fa_rc out_attachment(fa_req *r, fa_res *o, const char *type, const
 /* Runs p as the caller: row rules, deadline. */
 FA_MUST_CHECK fa_rc ask_run(fa_req *r, fa_plan *p, fa_answer *out, fa_err *e);
 FA_MUST_CHECK fa_rc ask_default_type(fa_ledger *l, fa_arena *a, const fa_cost_type **out, fa_err *e);
+/* The keys the caller may know of: those with a value in a row he may see. */
+FA_MUST_CHECK fa_rc ask_keys(fa_req *r, const fa_catalog *c, const fa_key **out, size_t *n, fa_err *e);
 int32_t ask_today(void);
+
+/* ---- links that people get (mail.c) ---- */
+bool mail_is_set_up(void);
+bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind); /* "invite", "reset"; false: not sent */
+fa_str mail_url(fa_req *r, fa_str secret, const char *kind);                  /* the whole address, to show instead */
+
+/* ---- shared by the routes that sign in (session.c) ---- */
+fa_browser api_browser(const fa_req *r);
+FA_MUST_CHECK fa_rc api_signed_in(fa_req *r, fa_res *o, const fa_signed_in *in, fa_err *e);
 
 /* ---- handlers, by file ---- */
 fa_handler api_healthz, api_metrics;                                             /* health.c */
@@ -70,12 +84,26 @@ fa_handler api_v2_generate, api_v2_status, api_v2_results;                      
 fa_handler api_cost_filters, api_cost_cost, api_cost_units;                      /* costservice.c */
 fa_handler api_view_list, api_view_create;                                       /* viewservice.c */
 fa_handler api_account_list, api_account_get;                                    /* account.c */
-fa_handler api_session_get, api_session_post, api_session_link, api_session_delete, api_password; /* session.c */
+fa_handler api_session_get, api_session_post, api_session_code, api_session_link, api_session_about, api_session_join,
+    api_session_forgotten, api_session_prove, api_session_delete, api_password, api_view_as, api_view_as_end; /* session.c */
+fa_handler api_me_get, api_me_put, api_me_sessions, api_me_session_end, api_me_sessions_end, api_me_mfa_begin,
+    api_me_mfa_confirm, api_me_mfa_codes, api_me_mfa_drop;                       /* me.c */
+fa_handler api_users_get, api_users_post, api_user_put, api_user_delete, api_user_resend, api_user_lock, api_user_unlock,
+    api_user_disable, api_user_enable, api_user_end_sessions, api_user_reset_mfa, api_links_get, api_links_post,
+    api_links_delete, api_principals;                                            /* people.c */
+fa_handler api_roles_get, api_roles_post, api_role_put, api_role_delete, api_permissions; /* roles.c */
+fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api_group_users, api_data_access_get,
+    api_data_access_put, api_data_access_preview, api_explain;                   /* groups.c */
+fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl_get, api_acl_put, api_acl_default_get,
+    api_acl_default_put;                                                         /* security.c */
+fa_handler api_fe_signin, api_fe_code, api_fe_groups, api_fe_group_post, api_fe_group_patch, api_fe_group_delete,
+    api_fe_group_users, api_fe_group_roles, api_account_post;                    /* frontegg.c */
 fa_handler api_query, api_query_csv, api_focus, api_rows, api_keys, api_values;             /* explore.c */
 fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;       /* views.c */
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
-fa_handler api_tokens_get, api_tokens_post, api_tokens_delete, api_roles;        /* tokens.c */
+fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
+    api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
 fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */

@@ -54,7 +54,8 @@ fa_rc api_v2_keys(fa_req *r, fa_res *o, fa_err *e)
         fa_catalog_put(c);
         return fa_oom(e);
     }
-    k = fa_catalog_keys(c, &n);
+    if ((rc = ask_keys(r, c, &k, &n, e)))
+        goto done;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
     put_z(&w, "requestId", r->request_id);
@@ -66,9 +67,10 @@ fa_rc api_v2_keys(fa_req *r, fa_res *o, fa_err *e)
     fa_jw_end_arr(&w);
     fa_jw_end_obj(&w);
     fa_jw_end_obj(&w);
+done:
     fa_map_free(seen);
     fa_catalog_put(c);
-    return FA_OK;
+    return rc;
 }
 
 static bool known_type(fa_str type)

@@ -13,13 +13,18 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_store *s = fa_ledger_store(r->ledger);
     int32_t first = INT32_MIN, last = INT32_MIN, today = ask_today();
     bool any = fa_ledger_range(r->ledger, &first, &last);
+    const uint64_t self_only = 1u << FA_PERM_PUBLIC | 1u << FA_PERM_SELF;
     fa_source *source;
     fa_account a;
+    bool all;
+    fa_user u;
     size_t n;
     fa_jw w;
     fa_rc rc = fa_account_first(s, r->mem, &a, e);
 
-    if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)))
+    if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)) ||
+        (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
+        (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)))
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
@@ -29,7 +34,15 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     put_str(&w, "email", c->email);
     put_str(&w, "name", c->name);
     put_str(&w, "role", c->role);
+    fa_jw_key(&w, "roles");
+    put_words(&w, c->roles);
     fa_jw_end_obj(&w);
+    put_bool(&w, "allRows", all);
+    put_bool(&w, "viewingAs", c->behalf.n > 0);
+    put_bool(&w, "mfa", u.totp.n > 0);
+    put_bool(&w, "mfaWanted", c->perms.w[0] == self_only);
+    fa_jw_key(&w, "preferences");
+    fa_jw_raw(&w, u.preferences.n ? u.preferences : FA_STR("{}"));
     fa_jw_key(&w, "account");
     fa_jw_obj(&w);
     put_str(&w, "id", a.id);
@@ -57,23 +70,43 @@ fa_rc api_session_get(fa_req *r, fa_res *o, fa_err *e)
     return put_session(r, o, r->caller, e);
 }
 
-static fa_rc set_cookie(fa_req *r, fa_res *o, fa_str secret, fa_err *e)
+static fa_rc set_cookie(fa_req *r, fa_res *o, const char *name, fa_str secret, int64_t seconds,
+                        fa_err *e)
 {
-    char *v = fa_arena_printf(
-        r->mem, "__Host-s=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=86400",
-        FA_FMT(secret));
+    char *v =
+        fa_arena_printf(r->mem, "%s=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=%lld",
+                        name, FA_FMT(secret), (long long)seconds);
 
     return v ? fa_res_header(r, o, "Set-Cookie", v, e) : fa_oom(e);
 }
 
-/* Answers a sign-in: the cookie, and the session as GET gives it. */
-static fa_rc signed_in(fa_req *r, fa_res *o, fa_str secret, fa_err *e)
+fa_browser api_browser(const fa_req *r)
+{
+    fa_str cookies = fa_req_header(r, "Cookie");
+
+    return (fa_browser){
+        .agent = r->agent, .ip = r->ip, .device = fa_cookie_find(cookies, "__Host-d")};
+}
+
+/* Answers a sign-in: the cookies, and the session as GET gives it; or the question for a code. */
+fa_rc api_signed_in(fa_req *r, fa_res *o, const fa_signed_in *in, fa_err *e)
 {
     fa_caller c;
+    fa_jw w;
     fa_rc rc;
 
-    if ((rc = fa_session_check(r->ledger, r->mem, secret, &c, e)) ||
-        (rc = set_cookie(r, o, secret, e)))
+    if (in->challenge.n) {
+        fa_jw_init(&w, &o->body);
+        fa_jw_obj(&w);
+        put_bool(&w, "codeNeeded", true);
+        put_str(&w, "challenge", in->challenge);
+        fa_jw_end_obj(&w);
+        return FA_OK;
+    }
+    /* the server decides how long it lasts; the browser only keeps it */
+    if ((rc = fa_session_check(r->ledger, r->mem, in->session, r->ip, &c, NULL, e)) ||
+        (rc = set_cookie(r, o, "__Host-s", in->session, 30 * 86400, e)) ||
+        (in->device.n && (rc = set_cookie(r, o, "__Host-d", in->device, 90 * 86400, e))))
         return rc;
     return put_session(r, o, &c, e);
 }
@@ -89,32 +122,130 @@ static fa_rc told_to_wait(fa_req *r, fa_res *o, fa_str email, fa_err *e)
     return e->rc;
 }
 
+static fa_rc ended(fa_req *r, fa_res *o, fa_rc rc, fa_str email, const fa_signed_in *in, fa_err *e)
+{
+    if (rc == FA_ELIMIT)
+        return told_to_wait(r, o, email, e);
+    return rc ? rc : api_signed_in(r, o, in, e);
+}
+
 fa_rc api_session_post(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_str email, password, secret;
+    fa_browser b = api_browser(r);
+    fa_str email, password;
+    fa_signed_in in;
     fa_rc rc;
 
     if ((rc = in_object(r, e)) || (rc = in_text(r->json, "email", true, &email, e)) ||
         (rc = in_text(r->json, "password", true, &password, e)))
         return rc;
-    rc = fa_signin_password(r->ledger, r->mem, email, password, r->agent, r->ip, &secret, e);
-    if (rc == FA_ELIMIT)
-        return told_to_wait(r, o, email, e);
-    return rc ? rc : signed_in(r, o, secret, e);
+    rc = fa_signin_password(r->ledger, r->mem, email, password, &b, &in, e);
+    return ended(r, o, rc, email, &in, e);
+}
+
+fa_rc api_session_code(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_browser b = api_browser(r);
+    fa_str challenge, code;
+    fa_signed_in in;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "challenge", true, &challenge, e)) ||
+        (rc = in_text(r->json, "code", true, &code, e)))
+        return rc;
+    rc = fa_signin_code(r->ledger, r->mem, challenge, code,
+                        json_is_true(json_object_get(r->json, "remember")), &b, &in, e);
+    return ended(r, o, rc, FA_STR(""), &in, e);
 }
 
 fa_rc api_session_link(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_str link, password, secret;
+    fa_browser b = api_browser(r);
+    fa_str link, password;
+    fa_signed_in in;
     fa_rc rc;
 
     if ((rc = in_object(r, e)) || (rc = in_text(r->json, "link", true, &link, e)) ||
         (rc = in_text(r->json, "password", true, &password, e)))
         return rc;
-    rc = fa_signin_link(r->ledger, r->mem, link, password, r->agent, r->ip, &secret, e);
-    if (rc == FA_ELIMIT)
-        return told_to_wait(r, o, FA_STR(""), e);
-    return rc ? rc : signed_in(r, o, secret, e);
+    rc = fa_signin_link(r->ledger, r->mem, link, password, &b, &in, e);
+    return ended(r, o, rc, FA_STR(""), &in, e);
+}
+
+fa_rc api_session_about(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_account a;
+    fa_str link;
+    fa_user u;
+    fa_jw w;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "link", true, &link, e)) ||
+        (rc = fa_signin_link_about(r->ledger, r->mem, link, &u, e)) ||
+        (rc = fa_account_first(fa_ledger_store(r->ledger), r->mem, &a, e)))
+        return rc;
+    fa_jw_init(&w, &o->body);
+    fa_jw_obj(&w);
+    put_str(&w, "email", u.email);
+    put_str(&w, "name", u.name);
+    put_bool(&w, "invited", fa_str_eqz(u.state, "invited"));
+    put_str(&w, "account", a.name);
+    fa_jw_end_obj(&w);
+    return FA_OK;
+}
+
+fa_rc api_session_join(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_browser b = api_browser(r);
+    fa_str link, email, name, password;
+    fa_signed_in in;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "link", true, &link, e)) ||
+        (rc = in_text(r->json, "email", true, &email, e)) ||
+        (rc = in_text(r->json, "name", false, &name, e)) ||
+        (rc = in_text(r->json, "password", true, &password, e)))
+        return rc;
+    rc = fa_join(r->ledger, r->mem, link, email, name, password, &b, &in, e);
+    return ended(r, o, rc, FA_STR(""), &in, e);
+}
+
+/* The same answer whoever is asked for; without a way to send mail nothing can reach anybody, which
+ * is no secret. */
+fa_rc api_session_forgotten(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_str email, link;
+    bool mailed = false;
+    fa_user u;
+    fa_jw w;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "email", true, &email, e)))
+        return rc;
+    rc = fa_password_forgotten(r->ledger, r->mem, email, r->ip, &u, &link, e);
+    if (rc)
+        return rc;
+    if (link.n)
+        mailed = mail_link(r, &u, link, "reset");
+    (void)mailed;
+    fa_jw_init(&w, &o->body);
+    fa_jw_obj(&w);
+    put_bool(&w, "mail", mail_is_set_up());
+    fa_jw_end_obj(&w);
+    return FA_OK;
+}
+
+fa_rc api_session_prove(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_str password, code;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "password", false, &password, e)) ||
+        (rc = in_text(r->json, "code", false, &code, e)) ||
+        (rc = fa_prove(r->ledger, r->mem, r->caller, password, code, e)))
+        return rc;
+    o->status = 204;
+    return FA_OK;
 }
 
 fa_rc api_session_delete(fa_req *r, fa_res *o, fa_err *e)
@@ -140,4 +271,22 @@ fa_rc api_password(fa_req *r, fa_res *o, fa_err *e)
         return rc;
     o->status = 204;
     return FA_OK;
+}
+
+fa_rc api_view_as(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_str id;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "userId", true, &id, e)) ||
+        (rc = fa_view_as(r->ledger, r->mem, r->caller, id, e)))
+        return rc;
+    o->status = 204;
+    return FA_OK;
+}
+
+fa_rc api_view_as_end(fa_req *r, fa_res *o, fa_err *e)
+{
+    o->status = 204;
+    return fa_view_as(r->ledger, r->mem, r->caller, FA_STR(""), e);
 }

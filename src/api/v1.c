@@ -11,7 +11,7 @@ fa_rc api_v1_views(fa_req *r, fa_res *o, fa_err *e)
     fa_view *view;
     size_t n;
     fa_jw w;
-    fa_rc rc = fa_view_list(fa_ledger_store(r->ledger), r->mem, r->caller->account, &view, &n, e);
+    fa_rc rc = fa_views_of(r->ledger, r->mem, r->caller, &view, &n, e);
 
     if (rc)
         return rc;
@@ -154,7 +154,7 @@ fa_rc api_v1_query_by_view(fa_req *r, fa_res *o, fa_err *e)
     test_slow(app_of(r)->slow_ms);
     if ((rc = in_object(r, e)) || (rc = in_text(r->json, "viewId", true, &id, e)))
         return rc;
-    rc = fa_view_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, id, &v, e);
+    rc = fa_view_of(r->ledger, r->mem, r->caller, id, &v, e);
     if (rc == FA_ENOTFOUND) { /* 404 is not in the published list (api.md 7.2) */
         fa_fail(e, FA_EINVAL, "no view has this id");
         return fa_at(e, "viewId");
@@ -203,7 +203,8 @@ fa_rc api_v1_keys(fa_req *r, fa_res *o, fa_err *e)
 
     if (rc)
         return rc;
-    k = fa_catalog_keys(c, &n);
+    if ((rc = ask_keys(r, c, &k, &n, e)))
+        goto done;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
     fa_jw_key(&w, "keys");
@@ -220,8 +221,9 @@ fa_rc api_v1_keys(fa_req *r, fa_res *o, fa_err *e)
     fa_jw_obj(&w);
     fa_jw_end_obj(&w);
     end_megabill(&w, r);
+done:
     fa_catalog_put(c);
-    return FA_OK;
+    return rc;
 }
 
 fa_rc api_v1_values(fa_req *r, fa_res *o, fa_err *e)

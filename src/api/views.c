@@ -42,7 +42,7 @@ fa_rc api_views_get(fa_req *r, fa_res *o, fa_err *e)
     fa_view *view;
     size_t n;
     fa_jw w;
-    fa_rc rc = fa_view_list(fa_ledger_store(r->ledger), r->mem, r->caller->account, &view, &n, e);
+    fa_rc rc = fa_views_of(r->ledger, r->mem, r->caller, &view, &n, e);
 
     if (rc)
         return rc;
@@ -86,7 +86,7 @@ fa_rc api_views_put(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_views_delete(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_rc rc = fa_view_delete(fa_ledger_store(r->ledger), r->caller->account, r->arg[0], e);
+    fa_rc rc = fa_view_remove(r->ledger, r->mem, r->caller, r->arg[0], e);
 
     o->status = 204;
     return rc;

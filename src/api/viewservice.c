@@ -36,7 +36,7 @@ fa_rc api_view_list(fa_req *r, fa_res *o, fa_err *e)
     fa_view *view;
     size_t n;
     fa_jw w;
-    fa_rc rc = fa_view_list(fa_ledger_store(r->ledger), r->mem, r->caller->account, &view, &n, e);
+    fa_rc rc = fa_views_of(r->ledger, r->mem, r->caller, &view, &n, e);
 
     if (rc || (rc = fa_catalog_get(r->ledger, &c, e)))
         return rc;

@@ -133,8 +133,28 @@ char *fa_arena_printf(fa_arena *a, const char *fmt, ...)
     return p;
 }
 
+struct fa_defer {
+    struct fa_defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+bool fa_arena_defer(fa_arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct fa_defer *d = fa_arena_alloc(a, sizeof *d);
+
+    if (!d)
+        return false;
+    *d = (struct fa_defer){a->defer, fn, arg};
+    a->defer = d;
+    return true;
+}
+
 void fa_arena_release(fa_arena *a)
 {
+    for (const struct fa_defer *d = a->defer; d; d = d->next)
+        d->fn(d->arg);
+    a->defer = NULL;
     for (struct fa_block *b = a->head, *next; b; b = next) {
         next = b->next;
         free(b);

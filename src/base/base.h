@@ -44,6 +44,7 @@ bool   fa_utf8_valid(fa_str s);                /* strict: no surrogates, no over
 
 typedef struct fa_arena {
     struct fa_block *head;
+    struct fa_defer *defer; /* what is given back with the memory, the newest first */
     size_t           used, limit; /* bytes; limit 0 means 1 GiB */
     size_t           counted;     /* of its blocks, taken from FA_MEM_QUESTIONS */
     bool             counts;
@@ -57,6 +58,8 @@ char *fa_arena_dupz(fa_arena *a, fa_str s);          /* zero-terminated copy; NU
 fa_str fa_arena_dup(fa_arena *a, fa_str s);          /* copy (also zero-terminated); {NULL,0} at the limit */
 FA_PRINTF(2, 3)
 char *fa_arena_printf(fa_arena *a, const char *fmt, ...); /* NULL at the limit */
+/* Calls fn(arg) when the arena is cleared or released: for what the memory refers to. false: out of memory, not kept. */
+FA_MUST_CHECK bool fa_arena_defer(fa_arena *a, void (*fn)(void *arg), void *arg);
 void  fa_arena_clear(fa_arena *a);
 void  fa_arena_release(fa_arena *a);                 /* safe on a zeroed arena */
 

@@ -45,6 +45,7 @@ FA_CLI_RUN(restore);
 FA_CLI_RUN(demo);
 FA_CLI_RUN(serve);
 FA_CLI_RUN(routes);
+FA_CLI_RUN(audit);
 FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
 FA_CLI_RUN(focus);

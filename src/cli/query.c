@@ -12,7 +12,7 @@ enum { DEADLINE_MS = 600000, FILTER_BYTES = 1 << 20 };
 
 struct options {
     int32_t from, to;
-    const char *group_by, *filter, *cost_type, *granularity, *format;
+    const char *group_by, *filter, *cost_type, *granularity, *format, *as;
     int64_t top;
     bool previous;
 };
@@ -79,7 +79,7 @@ static fa_rc take_filter(const fa_catalog *cat, fa_arena *a, const char *text, f
 static fa_rc make_plan(fa_ledger *l, const fa_catalog *cat, fa_arena *a, const struct options *o,
                        fa_plan *p, fa_err *e)
 {
-    fa_caller system = fa_caller_system(l);
+    fa_caller caller = fa_caller_system(l);
     fa_account account;
     fa_str type = fa_str_of(o->cost_type);
     fa_rc rc;
@@ -103,7 +103,9 @@ static fa_rc make_plan(fa_ledger *l, const fa_catalog *cat, fa_arena *a, const s
         return rc;
     if (o->filter && (rc = take_filter(cat, a, o->filter, p, e)))
         return rc;
-    return fa_caller_scope(l, a, &system, &p->scope, e);
+    if (o->as && (rc = fa_caller_user(l, a, fa_str_of(o->as), &caller, e)))
+        return rc;
+    return fa_caller_scope(l, a, &caller, &p->scope, e);
 }
 
 static fa_rc answer(fa_ledger *l, const struct options *o, fa_cmd_io *io, fa_err *e)
@@ -171,6 +173,7 @@ int fa_cli_query(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"granularity", FA_OPT_TEXT, &o.granularity, false, 0},
         {"previous", FA_OPT_FLAG, &o.previous, false, 0},
         {"top", FA_OPT_NUM, &o.top, false, 1000000},
+        {"as", FA_OPT_TEXT, &o.as, false, 0},
         {"format", FA_OPT_TEXT, &o.format, false, 0},
     };
     fa_arena a = {0};

@@ -76,7 +76,7 @@ static void put_json(fa_jw *w, const fa_token *t, int64_t now)
     fa_jw_key(w, "description");
     fa_jw_str(w, t->description);
     fa_jw_key(w, "role");
-    fa_jw_str(w, t->role);
+    fa_jw_str(w, t->roles);
     fa_jw_key(w, "createdBy");
     fa_jw_str(w, t->created_by);
     fa_jw_key(w, "createdAt");
@@ -101,7 +101,7 @@ static void put_plain(fa_buf *b, fa_str s)
 
 static void put_line(fa_buf *b, const fa_token *t, int64_t now)
 {
-    fa_buf_fmt(b, "%.*s  %-7s  %-9.*s  ", FA_FMT(t->client_id), state_of(t, now), FA_FMT(t->role));
+    fa_buf_fmt(b, "%.*s  %-7s  %-9.*s  ", FA_FMT(t->client_id), state_of(t, now), FA_FMT(t->roles));
     if (t->expires_ms < 0)
         fa_buf_z(b, "never     ");
     else
@@ -164,6 +164,8 @@ done:
 
 static int token_revoke(const fa_cmd *c, fa_ledger *l, int argc, char **argv, fa_cmd_io *io)
 {
+    fa_caller system = fa_caller_system(l);
+    fa_arena a = {0};
     char *rest[64];
     fa_err e = {0};
     int nrest, code;
@@ -172,9 +174,10 @@ static int token_revoke(const fa_cmd *c, fa_ledger *l, int argc, char **argv, fa
         return code;
     if (nrest != 1)
         return fa_cmd_usage(c, io, "revoke needs one client id");
-    if (fa_token_revoke(fa_ledger_store(l), fa_ledger_account(l), fa_str_of(rest[0]), fa_now_ms(),
-                        &e))
-        return fa_cmd_fail(io, &e);
+    code = fa_token_end(l, &a, &system, fa_str_of(rest[0]), false, &e) ? fa_cmd_fail(io, &e) : 0;
+    fa_arena_release(&a);
+    if (code)
+        return code;
     fa_log(FA_LOG_INFO, "token_revoked", "by=command id=%s", rest[0]);
     fprintf(io->out, "revoked %s\n", rest[0]);
     return fflush(io->out) == 0 ? 0 : 3;

@@ -93,28 +93,78 @@ static fa_rc cross_site(fa_wire *w)
     return FA_OK;
 }
 
-static fa_rc authenticate(fa_wire *w)
+bool fa_route_reads(const fa_route *r)
+{
+    const char *name = fa_perm_name(r->perm);
+    size_t n = strlen(name);
+
+    return strcmp(r->method, "GET") == 0 || r->perm == FA_PERM_COST_QUERY ||
+           r->perm == FA_PERM_COST_EXPORT || (n > 5 && strcmp(name + n - 5, ".view") == 0);
+}
+
+static fa_str route_text(fa_wire *w)
+{
+    return fa_str_of(fa_arena_printf(&w->mem, "%s %s", w->route->method, w->route->path));
+}
+
+static fa_rc by_token(fa_wire *w, fa_str id, fa_str secret)
+{
+    return fa_token_check(w->server->ledger, &w->mem, id, secret, w->req.ip, route_text(w),
+                          &w->caller, &w->err);
+}
+
+/* "Authorization: Bearer" holds a token as "client id.secret key", or a session of 9.9. */
+static fa_rc by_bearer(fa_wire *w, fa_str bearer)
+{
+    const char *dot = memchr(bearer.p, '.', bearer.n);
+
+    if (dot && (w->route->flags & FA_RT_TOKEN))
+        return by_token(w, (fa_str){bearer.p, (size_t)(dot - bearer.p)},
+                        (fa_str){dot + 1, bearer.n - (size_t)(dot + 1 - bearer.p)});
+    if (w->route->flags & FA_RT_SESSION)
+        return fa_session_check(w->server->ledger, &w->mem, bearer, w->req.ip, &w->caller, NULL,
+                                &w->err);
+    return fa_fail(&w->err, FA_EAUTH, "this address takes no such credential");
+}
+
+static fa_rc authenticate(fa_wire *w, bool *by_cookie)
 {
     fa_str id = fa_req_header(&w->req, "x-finout-client-id");
-    fa_str secret = fa_req_header(&w->req, "x-finout-secret-key"), cookie, jar;
+    fa_str secret = fa_req_header(&w->req, "x-finout-secret-key"), cookie;
+    fa_str bearer = fa_req_header(&w->req, "Authorization");
     unsigned flags = w->route->flags;
 
+    *by_cookie = false;
     if ((flags & FA_RT_TOKEN) && (id.n || secret.n)) {
         if (!id.n || !secret.n)
             return fa_fail(&w->err, FA_EAUTH,
                            "both x-finout-client-id and x-finout-secret-key are needed");
-        return fa_token_check(w->server->ledger, &w->mem, id, secret, &w->caller, &w->err);
+        return by_token(w, id, secret);
     }
+    if (fa_str_starts(bearer, FA_STR("Bearer ")))
+        return by_bearer(w, fa_str_trim((fa_str){bearer.p + 7, bearer.n - 7}));
     if (flags & FA_RT_SESSION) {
-        jar = fa_req_header(&w->req, "Cookie");
-        cookie = fa_cookie_get(jar, "__Host-s");
+        cookie = fa_cookie_find(fa_req_header(&w->req, "Cookie"), "__Host-s");
+        *by_cookie = true;
         if (cookie.n)
-            return fa_session_check(w->server->ledger, &w->mem, cookie, &w->caller, &w->err);
+            return fa_session_check(w->server->ledger, &w->mem, cookie, w->req.ip, &w->caller,
+                                    &w->turned, &w->err);
     }
     if (flags & FA_RT_TOKEN)
         return fa_fail(&w->err, FA_EAUTH,
                        "headers x-finout-client-id and x-finout-secret-key are missing");
     return fa_fail(&w->err, FA_EAUTH, "not signed in");
+}
+
+/* How many requests of a key may run at once: the account's word, else the server's. */
+static unsigned key_limit(fa_wire *w)
+{
+    fa_policy p;
+    fa_err e;
+
+    if (!fa_policy_get(w->server->ledger, &w->mem, &p, &e) && p.token_concurrent > 0)
+        return (unsigned)p.token_concurrent;
+    return w->server->opt.per_key;
 }
 
 static fa_rc limits(fa_wire *w)
@@ -123,9 +173,10 @@ static fa_rc limits(fa_wire *w)
     const fa_route *r = w->route;
 
     if ((r->flags & FA_RT_KEY_LIMIT) && w->caller.kind == FA_CALLER_TOKEN) {
-        if (!fa_key_enter(s->limits, w->caller.client_id, s->opt.per_key)) {
-            fa_fail(&w->err, FA_ELIMIT, "too many requests: this key has %u running already",
-                    s->opt.per_key);
+        unsigned most = key_limit(w);
+
+        if (!fa_key_enter(s->limits, w->caller.client_id, most)) {
+            fa_fail(&w->err, FA_ELIMIT, "too many requests: this key has %u running already", most);
             return refuse(w, 429, "RATE_LIMIT_EXCEEDED");
         }
         w->has_key = true;
@@ -142,8 +193,48 @@ static fa_rc limits(fa_wire *w)
     return refuse(w, 429, "RATE_LIMIT_EXCEEDED");
 }
 
+static fa_rc forbid(fa_wire *w, const char *name)
+{
+    w->caller.request_id = fa_str_of(w->req.request_id);
+    fa_audit_denied(w->server->ledger, &w->caller, route_text(w), fa_perm_name(w->route->perm));
+    return refuse(w, 403, name);
+}
+
+/* Permission, borrowed eyes, a recent proof, whole bills: in this order. */
+static fa_rc permission(fa_wire *w)
+{
+    const fa_route *r = w->route;
+    bool all = true;
+    fa_rc rc;
+
+    if (!fa_caller_may(&w->caller, r->perm)) {
+        fa_fail(&w->err, FA_EFORBIDDEN, "this needs the permission %s", fa_perm_name(r->perm));
+        return forbid(w, "FORBIDDEN");
+    }
+    if (w->caller.behalf.n && !fa_route_reads(r) && !(r->flags & FA_RT_OWN_EYES)) {
+        fa_fail(&w->err, FA_EFORBIDDEN, "you look through the eyes of %.*s: nothing can be changed",
+                FA_FMT(w->caller.email));
+        return forbid(w, "FORBIDDEN");
+    }
+    if ((r->flags & FA_RT_PROVED) && !fa_caller_proved(&w->caller)) {
+        fa_fail(&w->err, FA_EFORBIDDEN, "please confirm that it is you");
+        fa_hint(&w->err, "give your password or code again, then repeat this");
+        return refuse(w, 403, "PROOF_NEEDED");
+    }
+    if (r->flags & FA_RT_ALL_ROWS) {
+        if ((rc = fa_caller_sees_all(w->server->ledger, &w->mem, &w->caller, &all, &w->err)))
+            return refuse(w, fa_rc_get(rc)->http, fa_rc_get(rc)->name);
+        if (!all) {
+            fa_fail(&w->err, FA_EFORBIDDEN, "this shows whole bills, and you see only some rows");
+            return forbid(w, "FORBIDDEN");
+        }
+    }
+    return FA_OK;
+}
+
 fa_rc fa_gate(fa_wire *w)
 {
+    bool by_cookie = true;
     fa_rc rc;
 
     if ((rc = find_route(w)))
@@ -152,20 +243,37 @@ fa_rc fa_gate(fa_wire *w)
         fa_fail(&w->err, FA_EENV, "the server is stopping");
         return refuse(w, 503, "SERVICE_UNAVAILABLE");
     }
-    if (w->route->perm != FA_PERM_PUBLIC && (rc = authenticate(w)))
+    if (w->route->perm != FA_PERM_PUBLIC && (rc = authenticate(w, &by_cookie)))
         return refuse(w, fa_rc_get(rc)->http, fa_rc_get(rc)->name);
+    w->caller.ip = w->req.ip;
+    w->caller.agent = w->req.agent;
     w->req.caller = &w->caller;
-    if ((w->route->flags & FA_RT_SESSION) && w->caller.kind != FA_CALLER_TOKEN && !safe_method(w) &&
-        cross_site(w))
+    if ((w->route->flags & FA_RT_SESSION) && by_cookie && w->caller.kind != FA_CALLER_TOKEN &&
+        !safe_method(w) && !(w->route->flags & FA_RT_CROSS) && cross_site(w))
         return refuse(w, 403, "FORBIDDEN");
     if ((rc = limits(w)))
         return rc;
-    if (!fa_caller_may(&w->caller, w->route->perm)) {
-        fa_fail(&w->err, FA_EFORBIDDEN, "this needs the permission %s",
-                fa_perm_name(w->route->perm));
-        return refuse(w, 403, "FORBIDDEN");
-    }
-    return FA_OK;
+    rc = permission(w);
+    w->caller.request_id = fa_str_of(w->req.request_id);
+    return rc;
+}
+
+void fa_gate_audit(fa_wire *w, unsigned before)
+{
+    const fa_route *r = w->route;
+    bool exported = r->perm == FA_PERM_COST_EXPORT || r->perm == FA_PERM_AUDIT_EXPORT;
+    fa_err e;
+
+    if (fa_audit_written() != before || r->perm == FA_PERM_PUBLIC ||
+        (fa_route_reads(r) && !exported))
+        return;
+    if (fa_audit_add(w->server->ledger, &w->caller,
+                     &(fa_audit){.action = exported ? "export" : "request",
+                                 .object_type = "route",
+                                 .object_id = route_text(w),
+                                 .object_name = w->req.arg[0]},
+                     &e))
+        fa_log(FA_LOG_ERROR, "audit_failed", "id=%s error=%s", w->req.request_id, e.msg);
 }
 
 void fa_route_codes(const fa_route *r, fa_buf *out)
@@ -187,6 +295,8 @@ void fa_route_codes(const fa_route *r, fa_buf *out)
     if (r->perm != FA_PERM_PUBLIC)
         has[401] = true;
     if (r->perm > FA_PERM_SELF || ((r->flags & FA_RT_SESSION) && strcmp(r->method, "GET") != 0))
+        has[403] = true;
+    if (r->flags & FA_RT_ALL_ROWS)
         has[403] = true;
     if (r->per_minute || (r->flags & FA_RT_KEY_LIMIT))
         has[429] = true;

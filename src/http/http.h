@@ -46,6 +46,7 @@ fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty
 bool   fa_req_has_query(const fa_req *r, const char *name);
 bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
 fa_str fa_req_header(const fa_req *r, const char *name);
+fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 
 typedef struct fa_res {
     int         status;        /* 200 unless set */
@@ -65,6 +66,10 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_KEY_LIMIT = 8, /* counts against the five concurrent requests of a key */
        FA_RT_NO_JSON = 16,  /* body is not JSON */
        FA_RT_INLINE = 32,   /* runs on the network thread: must not wait for anything */
+       FA_RT_PROVED = 128,  /* a person must have given a password or code within ten minutes (SE-6) */
+       FA_RT_OWN_EYES = 512, /* may be asked while looking through other eyes: how to stop, how to sign out */
+       FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
+       FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
        FA_RT_LOOPBACK = 64 }; /* for peers on this machine only; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
@@ -80,6 +85,9 @@ typedef struct fa_route {
     const char *codes;         /* "200 400 422": what the handler answers; the gate's are added by fa_route_codes */
     const char *doc;           /* one line; also the openapi summary */
 } fa_route;
+/* Does the route only look? GET, and POST with a permission to see, ask or export. Who looks through other
+ * eyes may do no more; every other route leaves a line in the audit log. */
+bool fa_route_reads(const fa_route *r);
 /* Every status a route can answer, ascending, as "200 400 401 429 500 503". */
 void fa_route_codes(const fa_route *r, fa_buf *out);
 

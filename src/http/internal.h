@@ -17,7 +17,6 @@ FA_MUST_CHECK fa_rc fa_path_parse(fa_arena *a, fa_str raw, fa_str *out, fa_err *
 bool   fa_path_match(const char *pattern, fa_str path, fa_str arg[4]);
 /* Value of the nth (from 0) `name` in "a=1&b=2", decoded; false: absent or broken. */
 bool   fa_query_get(fa_arena *a, fa_str query, const char *name, size_t nth, fa_str *out);
-fa_str fa_cookie_get(fa_str header, const char *name); /* borrowed; empty: absent */
 bool   fa_accepts_gzip(fa_str accept_encoding);
 bool   fa_json_depth_ok(fa_str json, int most);
 /* "127.0.0.1:8080", "[::1]:0": host without brackets. */
@@ -102,6 +101,7 @@ typedef struct fa_wire { /* one request; req first, so that a handler's fa_req l
     struct MHD_Connection *conn;
     const fa_route *route;
     fa_caller caller;
+    fa_str    turned;        /* the session's new secret, for its cookie */
     fa_arena  mem;
     fa_str    uri, query;
     fa_buf    body;
@@ -135,6 +135,8 @@ void fa_reply_refused(fa_wire *w);
 void fa_reply_asset(fa_wire *w);
 /* gate.c: route, authenticate, limit, permission. FA_OK, or w->refuse_* and w->err are set. */
 fa_rc fa_gate(fa_wire *w);
+/* After a handler changed something: a line in the audit log, unless it wrote one (before: fa_audit_written then). */
+void fa_gate_audit(fa_wire *w, unsigned before);
 /* upload.c */
 FA_MUST_CHECK fa_rc fa_upload_open(fa_wire *w, fa_err *e);
 FA_MUST_CHECK fa_rc fa_upload_write(fa_wire *w, const char *p, size_t n, fa_err *e);

@@ -143,7 +143,7 @@ bool fa_query_get(fa_arena *a, fa_str query, const char *name, size_t nth, fa_st
     return false;
 }
 
-fa_str fa_cookie_get(fa_str header, const char *name)
+fa_str fa_cookie_find(fa_str header, const char *name)
 {
     size_t want = strlen(name), i = 0;
 

@@ -154,6 +154,14 @@ static void common_headers(fa_wire *w, const char *type)
         add_number(w, "ratelimit-remaining", w->window.left);
         add_number(w, "ratelimit-reset", w->window.reset_s);
     }
+    if (w->turned.n) {
+        const char *v = fa_arena_printf(
+            &w->mem, "__Host-s=%.*s; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=2592000",
+            FA_FMT(w->turned));
+
+        if (v)
+            add(w, "Set-Cookie", v);
+    }
     if (w->close)
         add(w, "Connection", "close");
 }

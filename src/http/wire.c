@@ -267,6 +267,7 @@ static fa_rc parse_json(fa_wire *w)
 
 static void handle(fa_wire *w)
 {
+    unsigned audited = fa_audit_written();
     fa_res o = {0};
     fa_rc rc = FA_OK;
 
@@ -279,6 +280,8 @@ static void handle(fa_wire *w)
         rc = parse_json(w);
     if (!rc)
         rc = w->route->fn(&w->req, &o, &w->err);
+    if (!rc)
+        fa_gate_audit(w, audited);
     fa_reply(w, rc, &o);
 }
 

@@ -18,10 +18,14 @@ FA_MUST_CHECK fa_rc fa_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog
 
 /* {"question","chart"} of a view; caller frees with json_decref. */
 FA_MUST_CHECK fa_rc fa_view_body(const fa_view *v, json_t **out, fa_err *e);
-/* Creates (id empty) or changes a view. question, chart NULL: as it was. The question must parse.
+/* Creates (id empty) or changes a view, which `by` must be allowed to write. Audited. question, chart NULL: as it was. The question must parse.
  * FA_ECONFLICT: the name is used. FA_EINVAL: no name, no question, too large. */
 FA_MUST_CHECK fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str name,
                                  const json_t *question, const json_t *chart, fa_view *out, fa_err *e);
+/* What a caller may read (access lists); fa_view_of: FA_ENOTFOUND for what he may not. */
+FA_MUST_CHECK fa_rc fa_views_of(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_view **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_view_of(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str id, fa_view *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_view_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
 /* `data` of the internal view API -> a question (new reference). */
 FA_MUST_CHECK fa_rc fa_view_from_internal(const fa_catalog *c, fa_arena *a, const json_t *data, json_t **question,
                                           fa_err *e);

@@ -102,19 +102,80 @@ static fa_rc question_ok(fa_ledger *l, fa_arena *a, const json_t *question, fa_e
     return rc;
 }
 
+#define KIND FA_STR("view")
+
+fa_rc fa_views_of(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_view **out, size_t *n,
+                  fa_err *e)
+{
+    size_t kept = 0;
+    fa_acl acl;
+    fa_rc rc = fa_view_list(fa_ledger_store(l), a, fa_ledger_account(l), out, n, e);
+
+    for (size_t i = 0; !rc && i < *n; i++) {
+        if ((rc = fa_acl_get(l, a, KIND, (*out)[i].id, &acl, e)))
+            return rc;
+        if (fa_acl_may_read(&acl, c))
+            (*out)[kept++] = (*out)[i];
+    }
+    *n = rc ? 0 : kept;
+    return rc;
+}
+
+fa_rc fa_view_of(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str id, fa_view *out, fa_err *e)
+{
+    fa_rc rc = fa_view_get(fa_ledger_store(l), a, fa_ledger_account(l), id, out, e);
+
+    return rc ? rc : fa_acl_read(l, a, c, KIND, id, e);
+}
+
+static fa_rc audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_view *v,
+                   fa_str before, fa_str after, fa_err *e)
+{
+    return fa_audit_add(l, by,
+                        &(fa_audit){.action = action,
+                                    .object_type = "view",
+                                    .object_id = v->id,
+                                    .object_name = v->name,
+                                    .before = before,
+                                    .after = after},
+                        e);
+}
+
+static fa_rc put(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_view *v, bool is_new,
+                 fa_str before, fa_err *e)
+{
+    fa_store *s = fa_ledger_store(l);
+    bool opened;
+    fa_rc rc = fa_store_enter(s, &opened, e);
+
+    if (rc)
+        return rc;
+    rc = fa_view_put(s, fa_ledger_account(l), v, e);
+    if (rc == FA_ECONFLICT) {
+        fa_fail(e, rc, "there is a view named \"%.*s\" already", FA_FMT(v->name));
+        rc = fa_at(e, "name");
+    }
+    if (!rc && is_new)
+        rc = fa_acl_new(l, a, by, KIND, v->id, NULL, e);
+    if (!rc)
+        rc = audit(l, by, is_new ? "view.create" : "view.change", v, before, v->body, e);
+    return fa_store_leave(s, opened, rc, e);
+}
+
 fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str name,
                    const json_t *question, const json_t *chart, fa_view *out, fa_err *e)
 {
-    fa_store *s = fa_ledger_store(l);
     json_t *old = NULL;
+    fa_str before = {0};
     char new_id[37];
     fa_rc rc = FA_OK;
 
     *out = (fa_view){0};
     if (id.n) {
-        if ((rc = fa_view_get(s, a, fa_ledger_account(l), id, out, e)) ||
+        if ((rc = fa_view_of(l, a, by, id, out, e)) || (rc = fa_acl_write(l, a, by, KIND, id, e)) ||
             (rc = fa_view_body(out, &old, e)))
             return rc;
+        before = out->body;
         if (!question)
             question = json_object_get(old, "question");
         if (!chart)
@@ -134,14 +195,26 @@ fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa
         (rc = body_text(a, question, chart, &out->body, e)))
         goto done;
     out->name = name;
-    rc = fa_view_put(s, fa_ledger_account(l), out, e);
-    if (rc == FA_ECONFLICT) {
-        fa_fail(e, rc, "there is a view named \"%.*s\" already", FA_FMT(name));
-        rc = fa_at(e, "name");
-    }
+    rc = put(l, a, by, out, !id.n, before, e);
 done:
     json_decref(old);
     return rc;
+}
+
+fa_rc fa_view_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e)
+{
+    fa_store *s = fa_ledger_store(l);
+    fa_view v;
+    bool opened;
+    fa_rc rc = fa_store_enter(s, &opened, e);
+
+    if (rc)
+        return rc;
+    if (!(rc = fa_view_of(l, a, by, id, &v, e)) && !(rc = fa_acl_write(l, a, by, KIND, id, e)) &&
+        !(rc = fa_view_delete(s, fa_ledger_account(l), id, e)) &&
+        !(rc = fa_acl_drop(l, KIND, id, e)))
+        rc = audit(l, by, "view.delete", &v, v.body, FA_STR(""), e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 /* A text the writer made, as json_t. */

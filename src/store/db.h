@@ -17,7 +17,8 @@
     X(account)                                                                                     \
     X(setting)                                                                                     \
     X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)         \
-    X(credential) X(connection) X(job) X(tag) X(custom) X(telemetry)
+    X(credential) X(connection) X(job) X(tag) X(custom) X(telemetry) \
+    X(role) X(team) X(join_link) X(recovery) X(challenge) X(device) X(acl) X(audit)
 
 typedef enum {
 #define X(noun) FA_DB_NOUN_##noun,
@@ -72,12 +73,12 @@ FA_MUST_CHECK fa_rc fa_db_one(fa_store *s, const fa_db_table *t, int id, fa_aren
 FA_MUST_CHECK fa_rc fa_db_all(fa_store *s, const fa_db_table *t, int id, fa_arena *a,
                               fa_db_read *read, size_t size, void *out, size_t *n, fa_err *e,
                               const char *fmt, ...);
+bool fa_db_word(fa_str *list,
+                fa_str *word);      /* takes the next word off a list with spaces between */
 int64_t fa_db_last_id(fa_store *s); /* of the last insert; inside fa_db_lock */
-/* For what takes more than one statement: keeps other threads out, opens a transaction unless there
- * is one. fa_db_leave commits what enter opened when rc is FA_OK, else rolls it back; gives the rc.
- */
-FA_MUST_CHECK fa_rc fa_db_enter(fa_store *s, bool *opened, fa_err *e);
-fa_rc fa_db_leave(fa_store *s, bool opened, fa_rc rc, fa_err *e);
+/* fa_store_enter and fa_store_leave under this folder's prefix. */
+#define fa_db_enter fa_store_enter
+#define fa_db_leave fa_store_leave
 sqlite3 *fa_db_handle(fa_store *s);
 
 #endif

@@ -44,7 +44,7 @@ static void read_load(fa_db_row *r, void *out)
 fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
@@ -53,7 +53,7 @@ fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa
                    v->started_ms, v->finished_ms);
     if (!rc)
         *id = fa_db_last_id(s);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_load_update(fa_store *s, fa_str account, const fa_load *v, fa_err *e)

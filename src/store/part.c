@@ -47,7 +47,7 @@ static void read_part(fa_db_row *r, void *out)
 fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
@@ -55,20 +55,20 @@ fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa
                    (int64_t)p->period, p->rows, (int64_t)p->live);
     if (!rc)
         *id = fa_db_last_id(s);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_part_go_live(fa_store *s, fa_str account, int64_t load_id, fa_err *e)
 {
     static const int steps[] = {ST_take_down, ST_put_up, ST_replaced};
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < FA_COUNT(steps); i++)
         rc = fa_db_run(s, table, steps[i], NULL, e, "ti", account, load_id);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_part_live(fa_store *s, fa_arena *a, fa_str account, fa_part **out, size_t *n, fa_err *e)

@@ -22,13 +22,13 @@ fa_rc fa_source_ensure(fa_store *s, fa_arena *a, fa_str account, fa_str name, fa
                        fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
     if (!(rc = fa_db_run(s, table, ST_add, NULL, e, "tti", account, name, fa_now_ms())))
         rc = fa_db_one(s, table, ST_get, a, read_source, out, e, "tt", account, name);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_source_list(fa_store *s, fa_arena *a, fa_str account, fa_source **out, size_t *n,

@@ -392,7 +392,7 @@ void fa_store_rollback(fa_store *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-fa_rc fa_db_enter(fa_store *s, bool *opened, fa_err *e)
+fa_rc fa_store_enter(fa_store *s, bool *opened, fa_err *e)
 {
     fa_rc rc = FA_OK;
 
@@ -407,7 +407,7 @@ fa_rc fa_db_enter(fa_store *s, bool *opened, fa_err *e)
     return rc;
 }
 
-fa_rc fa_db_leave(fa_store *s, bool opened, fa_rc rc, fa_err *e)
+fa_rc fa_store_leave(fa_store *s, bool opened, fa_rc rc, fa_err *e)
 {
     if (opened && rc)
         fa_store_rollback(s);
@@ -583,6 +583,20 @@ fa_str fa_db_blob(fa_db_row *r)
 int64_t fa_db_int(fa_db_row *r)
 {
     return sqlite3_column_int64(r->st, r->col++);
+}
+
+bool fa_db_word(fa_str *list, fa_str *word)
+{
+    size_t n = 0;
+
+    while (list->n && list->p[0] == ' ')
+        *list = (fa_str){list->p + 1, list->n - 1};
+    while (n < list->n && list->p[n] != ' ')
+        n++;
+    *word = (fa_str){list->p, n};
+    if (n)
+        *list = (fa_str){list->p + n, list->n - n};
+    return n > 0;
 }
 
 int64_t fa_db_last_id(fa_store *s)

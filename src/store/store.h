@@ -1,5 +1,5 @@
 /*
- * store.h - meta.db: accounts, users, sessions, tokens, sources, loads, views, API queries, settings.
+ * store.h - meta.db: accounts, users, teams, roles, sessions, tokens, access lists, audit log, sources, loads, views, API queries, settings.
  *
  * One SQLite file in WAL mode, synchronous FULL, STRICT tables, foreign keys on, trusted_schema off.
  * Every statement has a name, is prepared once and binds `account` as its parameter 1 when it touches
@@ -25,6 +25,10 @@ void                fa_store_close(fa_store *s); /* NULL is fine */
 FA_MUST_CHECK fa_rc fa_store_begin(fa_store *s, fa_err *e); /* BEGIN IMMEDIATE */
 FA_MUST_CHECK fa_rc fa_store_commit(fa_store *s, fa_err *e);
 void                fa_store_rollback(fa_store *s);        /* no-op when no transaction is open */
+/* For what must hang together whoever calls: joins the calling thread's transaction, or opens one. leave commits what
+ * enter opened when rc is FA_OK, else rolls it back; gives the rc. Never leave without an enter that gave FA_OK. */
+FA_MUST_CHECK fa_rc fa_store_enter(fa_store *s, bool *opened, fa_err *e);
+fa_rc               fa_store_leave(fa_store *s, bool opened, fa_rc rc, fa_err *e);
 FA_MUST_CHECK fa_rc fa_store_backup(fa_store *s, const char *to_path, fa_err *e); /* online, SQLite backup API */
 FA_MUST_CHECK fa_rc fa_store_check(fa_store *s, fa_err *e); /* integrity_check and foreign_key_check */
 /* Walks every statement of every table: prepares it. For the unit test and start-up. */
@@ -48,47 +52,181 @@ FA_MUST_CHECK fa_rc fa_setting_put(fa_store *s, fa_str account, fa_str name, fa_
 /* ---- users ---- */
 typedef struct fa_user {
     fa_str  id, email, name;
-    fa_str  password; /* Argon2id string; empty: none set yet */
-    fa_str  role;     /* "admin", "basic", "read-only" */
-    bool    disabled;
-    int64_t created_ms, last_login_ms; /* -1: never */
+    fa_str  password;   /* Argon2id string; empty: none set yet */
+    fa_str  roles;      /* keys or ids with a space between */
+    fa_str  state;      /* "invited", "active", "locked", "disabled"; empty when added: active */
+    fa_str  phone;
+    fa_str  managed_by; /* "local", "saml", "oidc", "scim2"; empty when added: local */
+    fa_str  preferences;/* JSON object; empty when added: {} */
+    fa_str  totp;       /* sealed seed; empty: no second factor */
+    int64_t created_ms, last_login_ms, joined_ms, totp_step; /* -1: never */
 } fa_user;
 FA_MUST_CHECK fa_rc fa_user_add(fa_store *s, fa_str account, const fa_user *u, fa_err *e); /* e-mail unique, case folded: FA_ECONFLICT */
+/* Everything but id, created_ms, last_login_ms, password, roles and totp. */
+FA_MUST_CHECK fa_rc fa_user_update(fa_store *s, fa_str account, const fa_user *u, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_delete(fa_store *s, fa_str account, fa_str id, fa_err *e); /* sessions, own tokens, memberships go too */
 FA_MUST_CHECK fa_rc fa_user_by_email(fa_store *s, fa_arena *a, fa_str account, fa_str email, fa_user *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_user_by_id(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_user *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_user_set_password(fa_store *s, fa_str account, fa_str id, fa_str password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_set_roles(fa_store *s, fa_str account, fa_str id, fa_str roles, fa_err *e);
+FA_MUST_CHECK fa_rc fa_user_set_totp(fa_store *s, fa_str account, fa_str id, fa_str totp, fa_err *e);
+/* Moves the last taken time step on; FA_ECONFLICT: a code of this step or a later one was taken already. */
+FA_MUST_CHECK fa_rc fa_user_take_step(fa_store *s, fa_str account, fa_str id, int64_t step, fa_err *e);
 FA_MUST_CHECK fa_rc fa_user_touch_login(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_user_list(fa_store *s, fa_arena *a, fa_str account, fa_user **out, size_t *n, fa_err *e);
 
+/* ---- the account's own roles ---- */
+typedef struct fa_role_row {
+    fa_str  id, name, description, perms; /* names with a space between */
+    int64_t level, created_ms, updated_ms;
+} fa_role_row;
+FA_MUST_CHECK fa_rc fa_role_put(fa_store *s, fa_str account, const fa_role_row *v, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_role_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_role_row *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_role_list(fa_store *s, fa_arena *a, fa_str account, fa_role_row **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_role_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
+typedef struct fa_role_use { int64_t users, teams, tokens; } fa_role_use;
+FA_MUST_CHECK fa_rc fa_role_used(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_role_use *out, fa_err *e);
+/* Whoever has role `id` gets `by` in its place (empty: nothing). */
+FA_MUST_CHECK fa_rc fa_role_replace(fa_store *s, fa_str account, fa_str id, fa_str by, fa_err *e);
+
+/* ---- teams: what the page calls groups ---- */
+typedef struct fa_team {
+    fa_str  id, name, description, color, metadata, managed_by;
+    bool    is_admin, data_access, unrestricted;
+    fa_str  filter;      /* JSON; empty: none */
+    fa_str  roles;       /* with a space between */
+    fa_str  claims;      /* JSON array of the identity provider's group names */
+    int64_t created_ms, updated_ms, nmember;
+} fa_team;
+FA_MUST_CHECK fa_rc fa_team_put(fa_store *s, fa_str account, const fa_team *v, fa_err *e); /* all but roles, claims, is_admin of an old one */
+FA_MUST_CHECK fa_rc fa_team_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_team *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_list(fa_store *s, fa_arena *a, fa_str account, fa_team **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_team_of_user(fa_store *s, fa_arena *a, fa_str account, fa_str user, fa_team **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_of_token(fa_store *s, fa_arena *a, fa_str account, fa_str token, fa_team **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_set_roles(fa_store *s, fa_str account, fa_str id, fa_str roles, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_add_claim(fa_store *s, fa_str account, fa_str id, fa_str name, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_clear_claims(fa_store *s, fa_str account, fa_str id, fa_err *e);
+typedef struct fa_team_member { fa_str team_id, user_id, source; } fa_team_member;
+FA_MUST_CHECK fa_rc fa_team_add_member(fa_store *s, fa_str account, fa_str team, fa_str user, fa_str source, fa_err *e);
+/* Takes the membership of one source away (empty: of every source). */
+FA_MUST_CHECK fa_rc fa_team_drop_member(fa_store *s, fa_str account, fa_str team, fa_str user, fa_str source, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_members(fa_store *s, fa_arena *a, fa_str account, fa_team_member **out, size_t *n, fa_err *e); /* of all teams */
+
 /* ---- one-time sign-in links: only a BLAKE2b-256 hash is kept ---- */
-FA_MUST_CHECK fa_rc fa_signin_add(fa_store *s, fa_str account, fa_str user_id, fa_str hash, int64_t expires_ms, fa_err *e);
+/* kind: "link" (made on the command line), "invite", "reset". A new one of a kind voids the older ones of it. */
+FA_MUST_CHECK fa_rc fa_signin_add(fa_store *s, fa_str account, fa_str user_id, fa_str hash, fa_str kind, int64_t now_ms,
+                                  int64_t expires_ms, fa_err *e);
 /* Uses the link up and gives its user id. FA_EAUTH: unknown, used or expired. */
 FA_MUST_CHECK fa_rc fa_signin_take(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t now_ms, fa_str *user_id, fa_err *e);
+/* The same without using it up. */
+FA_MUST_CHECK fa_rc fa_signin_look(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t now_ms, fa_str *user_id, fa_err *e);
+/* When the newest open invitation of a user ends; -1: none is open. */
+FA_MUST_CHECK fa_rc fa_signin_open(fa_store *s, fa_arena *a, fa_str account, fa_str user_id, fa_str kind, int64_t now_ms,
+                                   int64_t *expires_ms, fa_err *e);
+
+/* ---- links that anybody may join by ---- */
+typedef struct fa_join_link {
+    fa_str  id, hash, roles, domains, created_by;
+    int64_t most, used, created_ms, expires_ms, revoked_ms;
+} fa_join_link;
+FA_MUST_CHECK fa_rc fa_join_link_add(fa_store *s, fa_str account, const fa_join_link *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_join_link_list(fa_store *s, fa_arena *a, fa_str account, fa_join_link **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_join_link_by_hash(fa_store *s, fa_arena *a, fa_str account, fa_str hash, fa_join_link *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_join_link_use(fa_store *s, fa_str account, fa_str id, fa_err *e); /* one more; FA_EAUTH: used up */
+FA_MUST_CHECK fa_rc fa_join_link_revoke(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
 
 /* ---- sessions: opaque token, hash kept ---- */
 typedef struct fa_session {
     fa_str  hash, user_id, agent, ip;
     int64_t created_ms, seen_ms, expires_ms;
+    fa_str  old_hash;     /* the secret before the last turn; empty: none */
+    int64_t old_until_ms; /* -1: the new secret was not used yet */
+    int64_t turned_ms, proved_ms;
+    fa_str  view_as;      /* user id; empty: own eyes */
 } fa_session;
 FA_MUST_CHECK fa_rc fa_session_add(fa_store *s, fa_str account, const fa_session *v, fa_err *e);
+/* By its hash or the one before. */
 FA_MUST_CHECK fa_rc fa_session_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, fa_session *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_list(fa_store *s, fa_arena *a, fa_str account, fa_str user_id, fa_session **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_touch(fa_store *s, fa_str account, fa_str hash, int64_t seen_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_turn(fa_store *s, fa_str account, fa_str hash, fa_str next_hash, fa_str old_hash, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_turned(fa_store *s, fa_str account, fa_str hash, int64_t old_until_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_proved(fa_store *s, fa_str account, fa_str hash, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_view_as(fa_store *s, fa_str account, fa_str hash, fa_str user_id, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_end(fa_store *s, fa_str account, fa_str hash, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_end_all(fa_store *s, fa_str account, fa_str user_id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_end_others(fa_store *s, fa_str account, fa_str user_id, fa_str keep_hash, fa_err *e);
+
+/* ---- second factors and devices ---- */
+FA_MUST_CHECK fa_rc fa_recovery_put(fa_store *s, fa_str account, fa_str user, int64_t place, fa_str hash, fa_err *e);
+FA_MUST_CHECK fa_rc fa_recovery_get(fa_store *s, fa_arena *a, fa_str account, fa_str user, int64_t place, fa_str *hash, fa_err *e);
+FA_MUST_CHECK fa_rc fa_recovery_drop(fa_store *s, fa_str account, fa_str user, int64_t place, fa_err *e); /* FA_ENOTFOUND: used already; place -1: all */
+FA_MUST_CHECK fa_rc fa_recovery_left(fa_store *s, fa_arena *a, fa_str account, fa_str user, int64_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_challenge_add(fa_store *s, fa_str account, fa_str hash, fa_str user, int64_t now_ms, int64_t expires_ms, fa_err *e);
+/* Counts one try and gives the user. FA_EAUTH: unknown, ended, or more than `most` tries. */
+FA_MUST_CHECK fa_rc fa_challenge_try(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t most, int64_t now_ms, fa_str *user, fa_err *e);
+FA_MUST_CHECK fa_rc fa_challenge_end(fa_store *s, fa_str account, fa_str hash, fa_err *e);
+typedef struct fa_device { fa_str hash, user_id; int64_t created_ms, expires_ms, trusted_ms; } fa_device;
+FA_MUST_CHECK fa_rc fa_device_put(fa_store *s, fa_str account, const fa_device *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_device_get(fa_store *s, fa_arena *a, fa_str account, fa_str hash, fa_str user, fa_device *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_device_forget(fa_store *s, fa_str account, fa_str user, fa_err *e);
 
 /* ---- API tokens: the secret's hash only ---- */
 typedef struct fa_token {
     fa_str  id;        /* uuid; shown in lists, used to revoke */
     fa_str  client_id; /* uuid, sent in x-finout-client-id */
     fa_str  secret_hash; /* 64 hex of BLAKE2b-256 */
-    fa_str  description, role, created_by;
+    fa_str  old_hash;  /* of the secret before a rotation; empty: none */
+    int64_t old_until_ms;
+    fa_str  description;
+    fa_str  user_id;   /* personal: whose; empty: the account's */
+    fa_str  data;      /* "all", "teams", "user"; empty when added: all */
+    fa_str  ip_allow;  /* with a space between; empty: any */
+    fa_str  roles;     /* with a space between */
+    fa_str  teams;     /* ids with a space between */
+    fa_str  created_by;
     int64_t created_ms, expires_ms, revoked_ms, last_used_ms; /* -1: never / not */
+    fa_str  last_used_ip, last_used_route;
 } fa_token;
 FA_MUST_CHECK fa_rc fa_token_add(fa_store *s, fa_str account, const fa_token *t, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_by_client(fa_store *s, fa_arena *a, fa_str account, fa_str client_id, fa_token *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_token *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_list(fa_store *s, fa_arena *a, fa_str account, fa_token **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_revoke(fa_store *s, fa_str account, fa_str id_or_client_id, int64_t now_ms, fa_err *e);
-FA_MUST_CHECK fa_rc fa_token_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_rotate(fa_store *s, fa_str account, fa_str id, fa_str hash, int64_t old_until_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_token_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_str ip, fa_str route, fa_err *e);
+
+/* ---- access lists of objects ---- */
+typedef struct fa_acl_row {
+    fa_str kind, id, owner;
+    fa_str reads, writes; /* "public", "private", "shared" */
+} fa_acl_row;
+typedef struct fa_acl_entry { fa_str axis, user_id, team_id; } fa_acl_entry; /* axis: "read", "write"; one of the ids is empty */
+FA_MUST_CHECK fa_rc fa_acl_row_put(fa_store *s, fa_str account, const fa_acl_row *v, const fa_acl_entry *entry, size_t n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_row_get(fa_store *s, fa_arena *a, fa_str account, fa_str kind, fa_str id, fa_acl_row *out,
+                                   fa_acl_entry **entry, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_row_drop(fa_store *s, fa_str account, fa_str kind, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_row_owned(fa_store *s, fa_arena *a, fa_str account, fa_str owner, fa_acl_row **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_acl_row_heir(fa_store *s, fa_str account, fa_str owner, fa_str heir, fa_err *e); /* heir empty: the administrators */
+
+/* ---- the audit log: added to and read, never changed ---- */
+typedef struct fa_audit_row {
+    int64_t seq, at_ms;
+    fa_str  actor_kind, actor_id, actor_name, roles, behalf, source, ip, agent, request_id;
+    fa_str  action, object_type, object_id, object_name, before, after, outcome, severity, prev_hash, hash;
+} fa_audit_row;
+FA_MUST_CHECK fa_rc fa_audit_row_last(fa_store *s, fa_arena *a, fa_str account, fa_audit_row *out, fa_err *e); /* FA_ENOTFOUND: none yet */
+FA_MUST_CHECK fa_rc fa_audit_row_add(fa_store *s, fa_str account, const fa_audit_row *v, fa_err *e);
+/* By seq upwards, after `seq`, at most 1,000. */
+FA_MUST_CHECK fa_rc fa_audit_row_walk(fa_store *s, fa_arena *a, fa_str account, int64_t after_seq, fa_audit_row **out, size_t *n, fa_err *e);
+typedef struct fa_audit_search {
+    fa_str  text;        /* in action, actor, object; empty: all */
+    fa_str  actor, action, object_type, object_id, outcome, severity; /* exact; empty: all */
+    int64_t from_ms, to_ms, before_seq; /* [from, to]; before_seq 0: from the newest on */
+    int64_t limit;
+} fa_audit_search;
+FA_MUST_CHECK fa_rc fa_audit_row_find(fa_store *s, fa_arena *a, fa_str account, const fa_audit_search *q, fa_audit_row **out, size_t *n, fa_err *e);
 
 /* ---- sources, loads, parts, control totals ---- */
 typedef struct fa_source {
@@ -214,6 +352,7 @@ typedef struct fa_cost_query {
     fa_str  result;    /* one JSON row per line; empty until completed */
     fa_str  error;
     int64_t rows, created_ms, completed_ms;
+    fa_str  owner, scope; /* id of who asked; what that one could see (a hash of the row rules) */
 } fa_cost_query;
 FA_MUST_CHECK fa_rc fa_cost_query_put(fa_store *s, fa_str account, const fa_cost_query *v, fa_err *e);
 FA_MUST_CHECK fa_rc fa_cost_query_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, bool with_result, fa_cost_query *out, fa_err *e);

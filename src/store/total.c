@@ -30,14 +30,14 @@ fa_rc fa_total_add(fa_store *s, fa_str account, int64_t load_id, const fa_total 
                    fa_err *e)
 {
     bool opened;
-    fa_rc rc = fa_db_enter(s, &opened, e);
+    fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
     for (size_t i = 0; !rc && i < n; i++)
         rc = fa_db_run(s, table, ST_add, NULL, e, "titttiit", account, load_id, t[i].step,
                        t[i].currency, t[i].column, (int64_t)t[i].day, t[i].values, t[i].sum);
-    return fa_db_leave(s, opened, rc, e);
+    return fa_store_leave(s, opened, rc, e);
 }
 
 fa_rc fa_total_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_total **out,

@@ -146,12 +146,14 @@ class Browser:
     """The page's side: cookie, and the headers that unsafe methods need."""
 
     def __init__(self, server, cookie=None):
-        self.server, self.cookie = server, cookie
+        self.server, self.cookie, self.device = server, cookie, None
 
     def ask(self, method, path, body=None, headers=None):
         h = {"Sec-Fetch-Site": "same-origin"}
         if self.cookie:
             h["Cookie"] = "other=1; __Host-s=" + self.cookie
+        if self.device:
+            h["Cookie"] = (h["Cookie"] + "; " if "Cookie" in h else "") + "__Host-d=" + self.device
         if method != "GET":
             h["X-Requested-With"] = "farthing"
             if body is not None and not isinstance(body, bytes):
@@ -160,8 +162,11 @@ class Browser:
         answer = self.server.ask(method, path, body, {k: v for k, v in h.items() if v is not None})
         for c in answer.cookies:
             name, value = c.split(";")[0].split("=", 1)
-            equal(name, "__Host-s", "cookie")
-            self.cookie = value or None
+            check(name in ("__Host-s", "__Host-d"), "cookie", name)
+            if name == "__Host-s":
+                self.cookie = value or None
+            else:
+                self.device = value or None
         return answer
 
     def get(self, path):

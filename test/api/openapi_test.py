@@ -27,15 +27,20 @@ def operations():
             break
         if m := re.fullmatch(r"  (/\S*):", line):
             path = m.group(1)
-        elif m := re.fullmatch(r"    (get|post|put|delete):", line):
+        elif m := re.fullmatch(r"    (get|post|put|patch|delete):", line):
             op = out[(m.group(1).upper(), path)] = {"codes": set(), "params": set(), "security": "", "perMinute": 0,
-                                                    "perDay": 0, "keyLimit": False, "loopback": False}
+                                                    "perDay": 0, "keyLimit": False, "loopback": False,
+                                                    "proved": False, "allRows": False}
         elif m := re.fullmatch(r"      x-permission: (\S+)", line):
             op["permission"] = m.group(1)
         elif m := re.fullmatch(r"      x-per-(minute|day): (\d+)", line):
             op["per" + m.group(1).capitalize()] = int(m.group(2))
         elif line == "      x-concurrent-per-key: 5":
             op["keyLimit"] = True
+        elif line == "      x-needs-proof: true":
+            op["proved"] = True
+        elif line == "      x-all-rows-only: true":
+            op["allRows"] = True
         elif line == "      x-loopback-only: true":
             op["loopback"] = True
         elif m := re.fullmatch(r"      x-body-max-bytes: (\d+)", line):
@@ -65,6 +70,8 @@ def test_permissions_limits_and_codes_agree():
         equal(op["codes"], {int(c) for c in r["codes"].split()}, f"{at} codes")
         equal(op["keyLimit"], "keyLimit" in r["flags"], f"{at} keyLimit")
         equal(op["loopback"], "loopback" in r["flags"], f"{at} loopback")
+        equal(op["proved"], "proved" in r["flags"], f"{at} proved")
+        equal(op["allRows"], "allRows" in r["flags"], f"{at} allRows")
         equal(op["params"], set(re.findall(r"\{(\w+)\}", at[1])), f"{at} parameters")
         private = r["permission"] != "public"
         equal("clientId" in op["security"], private and "token" in r["flags"], f"{at} token")

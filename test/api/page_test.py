@@ -273,7 +273,7 @@ def test_who_may_only_look_may_not_change():
     import sqlite3
     data, s, b = fresh()
     with sqlite3.connect(data / "meta.db", timeout=30) as db:
-        db.execute("UPDATE user SET role = 'read-only'")
+        db.execute("UPDATE user_role SET role = 'read-only'")
     db.close()
     check("cost.query" in b.get("/api/session").json["permissions"])
     b.post("/api/query", {}).expect(200)

@@ -74,6 +74,41 @@ static int teardown(void **state)
     return 0;
 }
 
+/* ---- the calls of every test, from one browser ---- */
+
+static fa_rc check_token(fixture *f, fa_str id, fa_str secret, fa_caller *out, fa_err *e)
+{
+    return fa_token_check(f->l, &f->a, id, secret, FA_STR("127.0.0.1"), FA_STR("GET /test"), out,
+                          e);
+}
+
+static fa_rc by_link(fixture *f, fa_str link, fa_str password, fa_str agent, fa_str ip,
+                     fa_str *session, fa_err *e)
+{
+    fa_browser b = {.agent = agent, .ip = ip};
+    fa_signed_in in;
+    fa_rc rc = fa_signin_link(f->l, &f->a, link, password, &b, &in, e);
+
+    *session = in.session;
+    return rc;
+}
+
+static fa_rc by_password(fixture *f, fa_str email, fa_str password, fa_str agent, fa_str ip,
+                         fa_str *session, fa_err *e)
+{
+    fa_browser b = {.agent = agent, .ip = ip};
+    fa_signed_in in;
+    fa_rc rc = fa_signin_password(f->l, &f->a, email, password, &b, &in, e);
+
+    *session = in.session;
+    return rc;
+}
+
+static fa_rc check_session(fixture *f, fa_str session, fa_caller *out, fa_err *e)
+{
+    return fa_session_check(f->l, &f->a, session, FA_STR("127.0.0.1"), out, NULL, e);
+}
+
 /* ---- roles ---- */
 
 static void roles_follow_the_table(void **state)
@@ -150,14 +185,14 @@ static void a_token_opens_and_only_its_own_secret_does(void **state)
     fa_caller c;
     fa_err e = {0};
 
-    must(fa_token_check(f->l, &f->a, one.client_id, one.secret, &c, &e), &e);
+    must(check_token(f, one.client_id, one.secret, &c, &e), &e);
     assert_int_equal(c.kind, FA_CALLER_TOKEN);
     assert_true(fa_str_eqz(c.role, "api-token"));
     assert_true(fa_str_eq(c.account, fa_ledger_account(f->l)));
-    assert_int_equal(fa_token_check(f->l, &f->a, one.client_id, two.secret, &c, &e), FA_EAUTH);
-    assert_int_equal(fa_token_check(f->l, &f->a, two.client_id, one.secret, &c, &e), FA_EAUTH);
-    assert_int_equal(fa_token_check(f->l, &f->a, one.client_id, FA_STR(""), &c, &e), FA_EAUTH);
-    assert_int_equal(fa_token_check(f->l, &f->a, FA_STR("nobody"), one.secret, &c, &e), FA_EAUTH);
+    assert_int_equal(check_token(f, one.client_id, two.secret, &c, &e), FA_EAUTH);
+    assert_int_equal(check_token(f, two.client_id, one.secret, &c, &e), FA_EAUTH);
+    assert_int_equal(check_token(f, one.client_id, FA_STR(""), &c, &e), FA_EAUTH);
+    assert_int_equal(check_token(f, FA_STR("nobody"), one.secret, &c, &e), FA_EAUTH);
     assert_int_equal(c.kind, FA_CALLER_NONE);
 }
 
@@ -169,16 +204,13 @@ static void every_refusal_of_a_token_says_the_same(void **state)
     fa_caller c;
     fa_err wrong = {0}, gone = {0}, old = {0};
 
-    assert_int_equal(fa_token_check(f->l, &f->a, revoked.client_id, FA_STR("fsk_x"), &c, &wrong),
-                     FA_EAUTH);
+    assert_int_equal(check_token(f, revoked.client_id, FA_STR("fsk_x"), &c, &wrong), FA_EAUTH);
     must(fa_token_revoke(fa_ledger_store(f->l), fa_ledger_account(f->l), revoked.id, NOW, &gone),
          &gone);
-    assert_int_equal(fa_token_check(f->l, &f->a, revoked.client_id, revoked.secret, &c, &gone),
-                     FA_EAUTH);
-    must(fa_token_check(f->l, &f->a, expiring.client_id, expiring.secret, &c, &old), &old);
+    assert_int_equal(check_token(f, revoked.client_id, revoked.secret, &c, &gone), FA_EAUTH);
+    must(check_token(f, expiring.client_id, expiring.secret, &c, &old), &old);
     set_now(NOW + DAY);
-    assert_int_equal(fa_token_check(f->l, &f->a, expiring.client_id, expiring.secret, &c, &old),
-                     FA_EAUTH);
+    assert_int_equal(check_token(f, expiring.client_id, expiring.secret, &c, &old), FA_EAUTH);
     assert_string_equal(wrong.msg, gone.msg);
     assert_string_equal(wrong.msg, old.msg);
 }
@@ -197,7 +229,7 @@ static void a_token_shows_when_it_was_used(void **state)
     assert_true(list[0].last_used_ms == -1);
     assert_true(list[0].secret_hash.n == 64);
     set_now(NOW + 5000);
-    must(fa_token_check(f->l, &f->a, t.client_id, t.secret, &c, &e), &e);
+    must(check_token(f, t.client_id, t.secret, &c, &e), &e);
     must(fa_token_list(fa_ledger_store(f->l), &f->a, fa_ledger_account(f->l), &list, &n, &e), &e);
     assert_true(list[0].last_used_ms == NOW + 5000);
 }
@@ -230,10 +262,11 @@ static void a_token_needs_a_description_a_role_and_a_future(void **state)
 static void nobody_gives_more_than_he_has(void **state)
 {
     fixture *f = *state;
-    fa_caller basic = {.kind = FA_CALLER_USER, .role = FA_STR("basic"), .email = FA_STR("b@x.y")};
+    fa_caller basic = {.kind = FA_CALLER_USER, .roles = FA_STR("basic"), .email = FA_STR("b@x.y")};
     fa_new_token t;
     fa_err e = {0};
 
+    must(fa_roles_perms(f->l, &f->a, basic.roles, &basic.perms, NULL, &e), &e);
     assert_int_equal(fa_token_create(f->l, &f->a, &basic, FA_STR("x"), FA_STR("admin"), -1, &t, &e),
                      FA_EFORBIDDEN);
     must(fa_token_create(f->l, &f->a, &basic, FA_STR("x"), FA_STR("api-token"), -1, &t, &e), &e);
@@ -306,7 +339,7 @@ static void password_rules(void **state)
 
     (void)state;
     for (size_t i = 0; i < FA_COUNT(t); i++) {
-        fa_rc rc = fa_password_rules(fa_str_of(t[i].password), own, 2, &e);
+        fa_rc rc = fa_password_rules(fa_str_of(t[i].password), FA_PASSWORD_MIN_CHARS, own, 2, &e);
 
         if ((rc == FA_OK) != t[i].ok)
             fail_msg("\"%s\": rc %d %s", t[i].password, (int)rc, e.msg);
@@ -326,10 +359,13 @@ static void passwords_may_have_256_bytes_and_no_more(void **state)
     for (int i = 0; i < 257; i++)
         text[i] = (char)('!' + (i * 7 + i / 13) % 90);
     text[257] = '\0';
-    assert_int_equal(fa_password_rules((fa_str){text, 256}, NULL, 0, &e), FA_OK);
-    assert_int_equal(fa_password_rules((fa_str){text, 257}, NULL, 0, &e), FA_EDATA);
+    assert_int_equal(fa_password_rules((fa_str){text, 256}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_OK);
+    assert_int_equal(fa_password_rules((fa_str){text, 257}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_EDATA);
     text[5] = '\0';
-    assert_int_equal(fa_password_rules((fa_str){text, 100}, NULL, 0, &e), FA_EDATA);
+    assert_int_equal(fa_password_rules((fa_str){text, 100}, FA_PASSWORD_MIN_CHARS, NULL, 0, &e),
+                     FA_EDATA);
 }
 
 static void the_deny_list_is_long_enough(void **state)
@@ -348,15 +384,16 @@ static void five_failures_cost_thirty_seconds_then_double(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++)
-        fa_guess_failed(mail, ip, now += 1000);
-    assert_true(fa_guess_wait(mail, ip, now) == 0);
+        fa_guess_failed(mail, FA_STR(""), ip, now += 1000);
+    assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
     for (size_t i = 0; i < FA_COUNT(delays); i++) {
-        fa_guess_failed(mail, ip, now);
-        assert_true(fa_guess_wait(mail, ip, now) == delays[i] * 1000);
-        assert_true(fa_guess_wait(mail, FA_STR("198.51.100.7"), now) == delays[i] * 1000);
-        assert_true(fa_guess_wait(FA_STR("bob@example.com"), ip, now) == 0);
+        fa_guess_failed(mail, FA_STR(""), ip, now);
+        assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == delays[i] * 1000);
+        assert_true(fa_guess_wait(mail, FA_STR(""), FA_STR("198.51.100.7"), now) ==
+                    delays[i] * 1000);
+        assert_true(fa_guess_wait(FA_STR("bob@example.com"), FA_STR(""), ip, now) == 0);
         now += delays[i] * 1000;
-        assert_true(fa_guess_wait(mail, ip, now) == 0);
+        assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
     }
 }
 
@@ -367,8 +404,8 @@ static void slow_failures_do_not_count_together(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++) {
-        fa_guess_failed(mail, ip, now += 90000);
-        assert_true(fa_guess_wait(mail, ip, now) == 0);
+        fa_guess_failed(mail, FA_STR(""), ip, now += 90000);
+        assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
     }
 }
 
@@ -379,15 +416,15 @@ static void success_and_twelve_hours_clear(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        fa_guess_failed(mail, ip, now);
-    assert_true(fa_guess_wait(FA_STR("ann@example.com"), ip, now) > 0);
-    fa_guess_cleared(FA_STR("ann@example.com"), ip);
-    assert_true(fa_guess_wait(mail, ip, now) == 0);
+        fa_guess_failed(mail, FA_STR(""), ip, now);
+    assert_true(fa_guess_wait(FA_STR("ann@example.com"), FA_STR(""), ip, now) > 0);
+    fa_guess_cleared(FA_STR("ann@example.com"), FA_STR(""), ip);
+    assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
     for (int i = 0; i < 5; i++)
-        fa_guess_failed(mail, ip, now);
+        fa_guess_failed(mail, FA_STR(""), ip, now);
     now += 12 * 3600000LL + 1;
-    fa_guess_failed(mail, ip, now);
-    assert_true(fa_guess_wait(mail, ip, now) == 0);
+    fa_guess_failed(mail, FA_STR(""), ip, now);
+    assert_true(fa_guess_wait(mail, FA_STR(""), ip, now) == 0);
 }
 
 static void a_hundred_in_a_row_stop_for_good(void **state)
@@ -399,9 +436,9 @@ static void a_hundred_in_a_row_stop_for_good(void **state)
     (void)state;
     for (int i = 0; i < 100; i++) {
         snprintf(ip, sizeof ip, "10.0.%d.1", i);
-        fa_guess_failed(mail, fa_str_of(ip), now += 900001);
+        fa_guess_failed(mail, FA_STR(""), fa_str_of(ip), now += 900001);
     }
-    assert_true(fa_guess_wait(mail, FA_STR("192.0.2.9"), now + 300 * DAY) > 0);
+    assert_true(fa_guess_wait(mail, FA_STR(""), FA_STR("192.0.2.9"), now + 300 * DAY) > 0);
 }
 
 static void an_address_has_twenty_a_minute(void **state)
@@ -412,13 +449,13 @@ static void an_address_has_twenty_a_minute(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++) {
-        assert_true(fa_guess_wait(FA_STR("x@example.com"), ip, now) == 0);
+        assert_true(fa_guess_wait(FA_STR("x@example.com"), FA_STR(""), ip, now) == 0);
         snprintf(mail, sizeof mail, "u%d@example.com", i);
-        fa_guess_failed(fa_str_of(mail), ip, now);
+        fa_guess_failed(fa_str_of(mail), FA_STR(""), ip, now);
     }
-    assert_true(fa_guess_wait(FA_STR("x@example.com"), ip, now) == 60000);
-    assert_true(fa_guess_wait(FA_STR("x@example.com"), FA_STR("192.0.2.2"), now) == 0);
-    assert_true(fa_guess_wait(FA_STR("x@example.com"), ip, now + 60000) == 0);
+    assert_true(fa_guess_wait(FA_STR("x@example.com"), FA_STR(""), ip, now) == 60000);
+    assert_true(fa_guess_wait(FA_STR("x@example.com"), FA_STR(""), FA_STR("192.0.2.2"), now) == 0);
+    assert_true(fa_guess_wait(FA_STR("x@example.com"), FA_STR(""), ip, now + 60000) == 0);
 }
 
 static void ipv6_counts_by_network(void **state)
@@ -427,9 +464,9 @@ static void ipv6_counts_by_network(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        fa_guess_failed(FA_STR(""), FA_STR("2001:db8:1:2:3:4:5:6"), now);
-    assert_true(fa_guess_wait(FA_STR(""), FA_STR("2001:db8:1:2:ffff::1"), now) > 0);
-    assert_true(fa_guess_wait(FA_STR(""), FA_STR("2001:db8:1:3:3:4:5:6"), now) == 0);
+        fa_guess_failed(FA_STR(""), FA_STR(""), FA_STR("2001:db8:1:2:3:4:5:6"), now);
+    assert_true(fa_guess_wait(FA_STR(""), FA_STR(""), FA_STR("2001:db8:1:2:ffff::1"), now) > 0);
+    assert_true(fa_guess_wait(FA_STR(""), FA_STR(""), FA_STR("2001:db8:1:3:3:4:5:6"), now) == 0);
 }
 
 /* ---- people ---- */
@@ -442,9 +479,7 @@ static fa_str sign_in_first(fixture *f)
     fa_err e = {0};
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
-    must(fa_signin_link(f->l, &f->a, link, FA_STR(GOOD), FA_STR("agent"), FA_STR("127.0.0.1"),
-                        &session, &e),
-         &e);
+    must(by_link(f, link, FA_STR(GOOD), FA_STR("agent"), FA_STR("127.0.0.1"), &session, &e), &e);
     f->link = link;
     return session;
 }
@@ -456,13 +491,12 @@ static void the_link_works_once_and_makes_an_administrator(void **state)
     fa_caller c;
     fa_err e = {0};
 
-    must(fa_session_check(f->l, &f->a, session, &c, &e), &e);
+    must(check_session(f, session, &c, &e), &e);
     assert_int_equal(c.kind, FA_CALLER_USER);
     assert_true(fa_str_eqz(c.role, "admin"));
     assert_true(fa_str_eqz(c.email, "ann@example.com"));
     assert_true(fa_caller_may(&c, FA_PERM_TOKENS_ACCOUNT_MANAGE));
-    assert_int_equal(fa_signin_link(f->l, &f->a, f->link, FA_STR(GOOD), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &again, &e),
+    assert_int_equal(by_link(f, f->link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &again, &e),
                      FA_EAUTH);
 }
 
@@ -473,13 +507,10 @@ static void a_refused_password_leaves_the_link_good(void **state)
     fa_err e = {0};
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
-    assert_int_equal(fa_signin_link(f->l, &f->a, link, FA_STR("short"), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &session, &e),
-                     FA_EDATA);
+    assert_int_equal(
+        by_link(f, link, FA_STR("short"), FA_STR(""), FA_STR("127.0.0.1"), &session, &e), FA_EDATA);
     assert_string_equal(e.field, "password");
-    must(fa_signin_link(f->l, &f->a, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session,
-                        &e),
-         &e);
+    must(by_link(f, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session, &e), &e);
 }
 
 static void a_link_ends_after_seven_days(void **state)
@@ -490,8 +521,7 @@ static void a_link_ends_after_seven_days(void **state)
 
     must(fa_admin_init(f->l, &f->a, FA_STR("ann@example.com"), &link, &e), &e);
     set_now(NOW + 7 * DAY + 1);
-    assert_int_equal(fa_signin_link(f->l, &f->a, link, FA_STR(GOOD), FA_STR(""),
-                                    FA_STR("127.0.0.1"), &session, &e),
+    assert_int_equal(by_link(f, link, FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"), &session, &e),
                      FA_EAUTH);
 }
 
@@ -503,15 +533,15 @@ static void password_sign_in(void **state)
     fa_caller c;
 
     sign_in_first(f);
-    must(fa_signin_password(f->l, &f->a, FA_STR(" Ann@example.com "), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &session, &e),
+    must(by_password(f, FA_STR(" Ann@example.com "), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &session, &e),
          &e);
-    must(fa_session_check(f->l, &f->a, session, &c, &e), &e);
-    assert_int_equal(fa_signin_password(f->l, &f->a, FA_STR("ann@example.com"), FA_STR("x"),
-                                        FA_STR(""), FA_STR("127.0.0.1"), &session, &wrong),
+    must(check_session(f, session, &c, &e), &e);
+    assert_int_equal(by_password(f, FA_STR("ann@example.com"), FA_STR("x"), FA_STR(""),
+                                 FA_STR("127.0.0.1"), &session, &wrong),
                      FA_EAUTH);
-    assert_int_equal(fa_signin_password(f->l, &f->a, FA_STR("bob@example.com"), FA_STR(GOOD),
-                                        FA_STR(""), FA_STR("127.0.0.1"), &session, &unknown),
+    assert_int_equal(by_password(f, FA_STR("bob@example.com"), FA_STR(GOOD), FA_STR(""),
+                                 FA_STR("127.0.0.1"), &session, &unknown),
                      FA_EAUTH);
     assert_string_equal(wrong.msg, unknown.msg);
 }
@@ -524,15 +554,12 @@ static void the_sixth_try_has_to_wait(void **state)
 
     sign_in_first(f);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(
-            fa_signin_password(f->l, &f->a, mail, FA_STR("wrong"), FA_STR(""), ip, &session, &e),
-            FA_EAUTH);
-    assert_int_equal(
-        fa_signin_password(f->l, &f->a, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e),
-        FA_ELIMIT);
+        assert_int_equal(by_password(f, mail, FA_STR("wrong"), FA_STR(""), ip, &session, &e),
+                         FA_EAUTH);
+    assert_int_equal(by_password(f, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e), FA_ELIMIT);
     assert_true(fa_signin_wait(mail, ip) == 30000);
     set_now(NOW + 30000);
-    must(fa_signin_password(f->l, &f->a, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e), &e);
+    must(by_password(f, mail, FA_STR(GOOD), FA_STR(""), ip, &session, &e), &e);
 }
 
 static void a_session_ends_idle_and_old(void **state)
@@ -545,15 +572,15 @@ static void a_session_ends_idle_and_old(void **state)
 
     for (now = NOW; now < NOW + DAY; now += 59 * 60000LL) { /* in use: stays */
         set_now(now);
-        must(fa_session_check(f->l, &f->a, session, &c, &e), &e);
+        must(check_session(f, session, &c, &e), &e);
     }
     set_now(NOW + DAY);
-    assert_int_equal(fa_session_check(f->l, &f->a, session, &c, &e), FA_EAUTH);
-    must(fa_signin_password(f->l, &f->a, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &session, &e),
+    assert_int_equal(check_session(f, session, &c, &e), FA_EAUTH);
+    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &session, &e),
          &e);
     set_now(NOW + DAY + 61 * 60000LL);
-    assert_int_equal(fa_session_check(f->l, &f->a, session, &c, &e), FA_EAUTH);
+    assert_int_equal(check_session(f, session, &c, &e), FA_EAUTH);
 }
 
 static void signing_out_ends_it(void **state)
@@ -563,9 +590,9 @@ static void signing_out_ends_it(void **state)
     fa_caller c;
     fa_err e = {0};
 
-    must(fa_session_check(f->l, &f->a, session, &c, &e), &e);
+    must(check_session(f, session, &c, &e), &e);
     must(fa_signout(f->l, &c, &e), &e);
-    assert_int_equal(fa_session_check(f->l, &f->a, session, &c, &e), FA_EAUTH);
+    assert_int_equal(check_session(f, session, &c, &e), FA_EAUTH);
 }
 
 static void changing_the_password_ends_the_other_sessions(void **state)
@@ -575,10 +602,10 @@ static void changing_the_password_ends_the_other_sessions(void **state)
     fa_caller c, x;
     fa_err e = {0};
 
-    must(fa_signin_password(f->l, &f->a, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""),
-                            FA_STR("127.0.0.1"), &other, &e),
+    must(by_password(f, FA_STR("ann@example.com"), FA_STR(GOOD), FA_STR(""), FA_STR("127.0.0.1"),
+                     &other, &e),
          &e);
-    must(fa_session_check(f->l, &f->a, mine, &c, &e), &e);
+    must(check_session(f, mine, &c, &e), &e);
     assert_int_equal(
         fa_password_change(f->l, &f->a, &c, FA_STR("wrong"), FA_STR("quince umbra lathe"), &e),
         FA_EDATA);
@@ -587,8 +614,8 @@ static void changing_the_password_ends_the_other_sessions(void **state)
                      FA_EDATA);
     assert_string_equal(e.field, "next");
     must(fa_password_change(f->l, &f->a, &c, FA_STR(GOOD), FA_STR("quince umbra lathe"), &e), &e);
-    must(fa_session_check(f->l, &f->a, mine, &x, &e), &e);
-    assert_int_equal(fa_session_check(f->l, &f->a, other, &x, &e), FA_EAUTH);
+    must(check_session(f, mine, &x, &e), &e);
+    assert_int_equal(check_session(f, other, &x, &e), FA_EAUTH);
 }
 
 static void an_address_must_be_one(void **state)

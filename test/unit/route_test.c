@@ -25,8 +25,16 @@ static void every_row_is_whole(void **state)
 
 static void only_these_are_public(void **state)
 {
-    static const char *const open[] = {"POST /api/session", "POST /api/session/link",
-                                       "GET /healthz", "GET /metrics"};
+    static const char *const open[] = {"POST /api/session",
+                                       "POST /api/session/code",
+                                       "POST /api/session/link",
+                                       "POST /api/session/about",
+                                       "POST /api/session/join",
+                                       "POST /api/session/forgotten",
+                                       "POST /frontegg/identity/resources/auth/v1/user",
+                                       "POST /frontegg/identity/resources/auth/v1/user/mfa/verify",
+                                       "GET /healthz",
+                                       "GET /metrics"};
     size_t n = 0;
 
     (void)state;
@@ -60,7 +68,8 @@ static void unsafe_methods_are_never_get(void **state)
     (void)state;
     for (const fa_route *r = fa_routes; r->method; r++)
         if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "POST") != 0 &&
-            strcmp(r->method, "PUT") != 0 && strcmp(r->method, "DELETE") != 0)
+            strcmp(r->method, "PUT") != 0 && strcmp(r->method, "PATCH") != 0 &&
+            strcmp(r->method, "DELETE") != 0)
             fail_msg("method %s", r->method);
 }
 

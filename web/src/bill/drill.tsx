@@ -26,12 +26,14 @@ function pathFor(leaves: Leaf[], by: KeyRef, keys: KeyInfo[]): KeyRef[] {
     if (path) return path.keys.map(bareKey);
     return BUILT_IN.map((n) => keys.find((k) => k.costCenter === 'Global' && k.type !== 'tag' && k.key === n)).filter((k): k is KeyInfo => k !== undefined).map(bareKey);
 }
+/* A path of one cost center spells its keys as that one's; what is grouped by may be the same key of all. */
+const alike = (a: KeyRef, b: KeyRef): boolean => sameKey(a, b) || (a.key === b.key && a.type === b.type && [a, b].some((k) => k.costCenter.toLowerCase() === 'global'));
 /** The key after `by`, the first of the path that is not used yet; null at the end. */
 export function nextKey(by: KeyRef, used: KeyRef[], leaves: Leaf[]): KeyRef | null {
     const keys = keyCell.get() ?? [];
     const path = pathFor(leaves, by, keys);
-    const free = (k: KeyRef): boolean => !used.some((u) => sameKey(u, k));
-    const at = path.findIndex((k) => sameKey(k, by));
+    const free = (k: KeyRef): boolean => !used.some((u) => alike(u, k));
+    const at = path.findIndex((k) => alike(k, by));
     return path.slice(at + 1).find(free) ?? null;
 }
 

@@ -77,7 +77,7 @@ export function CenterWizard({ center, onClose }: { center: Center | null; onClo
             const c = await call<Center>(made ? 'PUT' : 'POST', made ? `/api/custom-centers/${made.id}` : '/api/custom-centers', body);
             const at = { ...(made ?? c), ...c };
             setMade(at);
-            const r = await sendFile<Tried>('POST', `/api/custom-centers/${at.id}/files?name=${encodeURIComponent(file.name)}&dryRun=${String(!really)}`, file, 'application/octet-stream');
+            const r = await sendFile<Tried>('POST', `/api/custom-centers/${at.id}/files?name=${encodeURIComponent(file.name)}&dryRun=${String(!really)}`, file);
             setTried(r);
             if (r.columns.length) setColumns(r.columns.map((x) => x.name));
             if (really) {

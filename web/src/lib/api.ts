@@ -79,8 +79,8 @@ export async function call<T>(method: string, path: string, body?: unknown, sign
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>('GET', path, undefined, signal);
 
 /** Sends a small file as the body: a dictionary, points, entries. */
-export async function sendFile<T>(method: string, path: string, file: Blob, type = 'text/csv'): Promise<T> {
-    const res = await answered(path, { method, headers: { ...HEADERS, 'Content-Type': type }, credentials: 'same-origin', body: file });
+export async function sendFile<T>(method: string, path: string, file: Blob): Promise<T> {
+    const res = await answered(path, { method, headers: { ...HEADERS, 'Content-Type': 'application/octet-stream' }, credentials: 'same-origin', body: file });
     return (res.status === 204 ? undefined : await res.json()) as T;
 }
 export const asError = (e: unknown): ApiError => (e instanceof ApiError ? e : new ApiError(0, String(e), null, null, null, null));

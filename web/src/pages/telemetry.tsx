@@ -311,7 +311,7 @@ function Feed({ t, onClose, onDone }: { t: Telemetry; onClose: () => void; onDon
         for (const f of files) {
             let result: Intake | ApiError;
             try {
-                result = await sendFile<Intake>('POST', `/api/telemetry/${t.id}/upload?name=${encodeURIComponent(f.name)}`, f, 'application/octet-stream');
+                result = await sendFile<Intake>('POST', `/api/telemetry/${t.id}/upload?name=${encodeURIComponent(f.name)}`, f);
             } catch (e) {
                 result = asError(e);
             }
