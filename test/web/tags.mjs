@@ -4,7 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asker, axe, chromiumPath, farthing, PASSWORD, report, same, screens, settle, site, test, that, tmp, until } from './lib.mjs';
+import { asker, axe, chromiumPath, farthing, isoDay, PASSWORD, report, same, screens, settle, site, test, that, tmp, until } from './lib.mjs';
 
 if (!chromiumPath || !farthing || !existsSync(farthing)) {
     report('chromium and the program are there', false, `${chromiumPath} ${farthing}`);
@@ -264,7 +264,7 @@ try {
         await path.getByRole('button', { name: /^Move Regions up/ }).click();
         await page.getByRole('button', { name: 'Save', exact: true }).click();
         await page.getByText('Drilldown paths saved').waitFor();
-        same((await api('GET', '/api/drilldowns')).json.paths.find((p) => /global/i.test(p.costCenter)).keys[0].key, 'region');
+        same((await api('GET', '/api/drilldowns')).json.paths.find((p) => /global/i.test(p.costCenter)).keys[1].key, 'region');
         await path.getByRole('button', { name: /^reset/ }).click();
         await path.getByText('default', { exact: true }).waitFor();
     });
@@ -302,6 +302,77 @@ try {
         await page.getByRole('button', { name: '+ Add rule' }).waitFor();
     });
 
+    await test('telemetry: added, fed by CSV, a wrong row is named, its points are drawn', async () => {
+        await open('/telemetry');
+        await page.getByRole('button', { name: 'Add telemetry' }).first().click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByLabel('Name').fill('Warehouse queries');
+        await dialog.getByLabel(/^Fields/).fill('team, cluster');
+        await dialog.getByLabel(/^Metrics/).fill('queries');
+        await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+        const csv = join(tmp, 'queries.csv');
+        writeFileSync(csv, 'date,team,cluster,queries\n' + Array.from({ length: 20 }, (_, i) => isoDay(-1 - i)).map((d) => `${d},Pay,c1,60\n${d},Ads,c1,40\n`).join('') + '2026-02-30,Pay,c1,4\n');
+        await page.getByLabel('CSV files').setInputFiles(csv);
+        await page.getByRole('dialog').getByText('40 points on 20 days, 1 rows rejected').waitFor();
+        await page.getByRole('dialog').getByText(/^line 42/).waitFor();
+        await page.keyboard.press('Escape');
+        await page.getByRole('button', { name: 'Warehouse queries', exact: true }).click();
+        await until('the lines', () => page.evaluate(() => document.querySelectorAll('dialog .canvas svg path').length > 4));
+        same(await page.getByRole('dialog').locator('tbody tr').count(), 40, 'every point is listed');
+        await page.keyboard.press('Escape');
+    });
+    await test('a custom cost: its days add up before it is saved, then it is in the bill, and undo takes it out', async () => {
+        await open('/custom-costs');
+        await page.getByRole('button', { name: 'Add entry' }).first().click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByLabel('Name', { exact: true }).fill('Licence');
+        await dialog.getByLabel('Service', { exact: true }).fill('Licences');
+        await dialog.getByLabel('Amount', { exact: true }).fill('100');
+        await dialog.getByLabel('Its cost falls').selectOption('amortize');
+        await dialog.getByLabel('First day').fill(isoDay(-9));
+        await dialog.getByLabel('Last day').fill(isoDay(-3));
+        await until('the lines', async () => (await dialog.locator('.madedays li').count()) === 7);
+        await settled();
+        same(e10(await dialog.locator('[data-total]').getAttribute('data-total')).toString(), e10('100').toString(), 'the total');
+        const e18 = (t) => BigInt(t.replace(/\.(\d+)$/, (_, d) => d.padEnd(18, '0')).padEnd(t.includes('.') ? 0 : t.length + 18, '0'));
+        const days = await dialog.locator('.madedays li').evaluateAll((all) => all.map((x) => x.dataset.cost));
+        same(days.reduce((n, d) => n + e18(d), 0n).toString(), e18('100').toString(), 'the days add up to it');
+        await dialog.getByRole('button', { name: '+ Dimension' }).click();
+        await dialog.getByLabel('Name of dimension 1').fill('team');
+        await dialog.getByLabel('Value of dimension 1').fill('Payments');
+        await dialog.getByRole('button', { name: 'Add', exact: true }).click();
+        await page.locator('tr[data-entry="Licence"]').waitFor();
+        await until('it is in the bill', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === e10('100'));
+        await page.getByRole('button', { name: 'Undo', exact: true }).click();
+        await until('it is out again', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === 0n);
+        await page.locator('tr[data-entry="Licence"]').waitFor({ state: 'detached' });
+    });
+    await test('a cost center by file: columns mapped, tried, then in the bill; taken out and back', async () => {
+        await open('/custom-costs');
+        await page.getByRole('button', { name: 'Add cost center' }).first().click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByLabel('Name of the cost center').fill('Oslo');
+        const csv = join(tmp, 'oslo.csv');
+        writeFileSync(csv, `when;amount;rack\n${isoDay(-4)};12.50;r1\n${isoDay(-3)};7.25;r2\n`);
+        await dialog.locator('input[type=file]').setInputFiles(csv);
+        await dialog.getByRole('button', { name: 'Next' }).click();
+        await dialog.getByLabel('What when is').selectOption('UsageDate');
+        await dialog.getByLabel('What amount is').selectOption('Cost');
+        await dialog.getByRole('button', { name: 'Try it' }).click();
+        await dialog.locator('[data-total]').waitFor();
+        same(e10(await dialog.locator('[data-total]').getAttribute('data-total')).toString(), e10('19.75').toString(), 'what it would bring');
+        same((await cost(is('cost_center_type', 'Custom Cost'))).toString(), '0', 'a trial brings nothing');
+        await dialog.getByRole('button', { name: 'Put it into the bill' }).click();
+        await page.locator('tr[data-center="Oslo"]').waitFor();
+        await until('it is in the bill', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === e10('19.75'));
+        await page.getByRole('button', { name: 'Oslo', exact: true }).click();
+        await page.getByRole('button', { name: 'Take oslo.csv out of the bill' }).click();
+        await until('it is out', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === 0n);
+        await page.getByRole('dialog').getByRole('button', { name: /^Undo the last change of oslo/ }).click();
+        await until('it is back', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === e10('19.75'));
+        await page.keyboard.press('Escape');
+    });
+
     /* ---- every screen, both themes, both widths ---- */
     const SCREENS = [
         ['tags', '/virtual-tags'],
@@ -317,6 +388,11 @@ try {
         ['tag-dictionary', '/virtual-tags/new?kind=dictionary'],
         ['tag-hierarchy', '/virtual-tags/new?kind=hierarchy'],
         ['drilldowns', '/drilldowns'],
+        ['telemetry', '/telemetry'],
+        ['telemetry-new', '/telemetry', async (p) => p.getByRole('button', { name: 'Add telemetry' }).first().click()],
+        ['custom-costs', '/custom-costs'],
+        ['custom-entry', '/custom-costs', async (p) => { await p.getByRole('button', { name: 'Add entry' }).first().click(); await p.getByLabel('Amount', { exact: true }).fill('1200'); await p.getByLabel('How often').selectOption('monthly'); }],
+        ['custom-center', '/custom-costs', async (p) => p.getByRole('button', { name: 'Add cost center' }).first().click()],
     ];
     demo.aside = true;
     const state = await main.storageState();

@@ -10,7 +10,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { sayError, session as sessionCell, toast } from '../app';
 import { ApiError, asError, call, get, sendFile } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { count, dec, sum } from '../lib/dec';
+import { count, decNear, sum } from '../lib/dec';
 import { longDay, moment } from '../lib/day';
 import type { Session } from '../lib/types';
 import { Failure, Guarded, Skeleton } from '../parts/basic';
@@ -152,7 +152,7 @@ function Totals({ days }: { days: DayCost[] }): JSX.Element {
     const currencies = [...new Set(days.map((d) => d.currency ?? ''))];
     return <>{currencies.map((c) => {
         const mine = days.filter((d) => (d.currency ?? '') === c);
-        const total = sum(mine.map((d) => dec(d.cost)));
+        const total = sum(mine.map((d) => decNear(d.cost)));
         const s = (total < 0n ? -total : total).toString().padStart(11, '0');
         return <Made key={c} days={mine} currency={c} total={`${total < 0n ? '-' : ''}${s.slice(0, -10)}.${s.slice(-10)}`} />;
     })}</>;

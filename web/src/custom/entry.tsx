@@ -6,7 +6,7 @@ import { FilterTree } from '../bill/filter';
 import type { Model } from '../charts/model';
 import { ApiError, asError, call, get } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { approx, axisLabel, count, dec, exact, money } from '../lib/dec';
+import { approx, axisLabel, count, decNear, money } from '../lib/dec';
 import { firstOfMonth, isDay, longDay, moment, shortDay } from '../lib/day';
 import { COST_TYPES, defaultQuestion, filterText } from '../lib/question';
 import type { Session } from '../lib/types';
@@ -136,15 +136,15 @@ export function EntryDialog({ entry, onClose, onSaved }: { entry: Entry | null; 
 export function Made({ days, currency, total }: { days: DayCost[]; currency: string; total: string }): JSX.Element {
     const model = useMemo<Model | null>(() => (days.length < 2 ? null : {
         kind: 'bar', currency, labels: days.map((d) => shortDay(d.day)), partial: days.map(() => false), empty: days.map(() => false),
-        series: [{ id: 'cost', label: 'Cost', colour: 1, values: days.map((d) => approx(dec(d.cost))), total: approx(dec(total)) }], title: `Cost of ${days.length} days; the list has every number`,
+        series: [{ id: 'cost', label: 'Cost', colour: 1, values: days.map((d) => approx(decNear(d.cost))), total: approx(decNear(total)) }], title: `Cost of ${days.length} days; the list has every number`,
     }), [days, currency, total]);
     return (
         <>
-            <strong title={exact(dec(total), currency)} data-total={total}>{money(dec(total), currency)}</strong>
+            <strong title={`${total} ${currency}`} data-total={total}>{money(decNear(total), currency)}</strong>
             <span class="soft">{days.length === 0 ? 'no line in the past or today' : days.length === 1 ? `on ${longDay(days[0]?.day ?? '')}` : `on ${count(days.length)} days, ${longDay(days[0]?.day ?? '')} to ${longDay(days[days.length - 1]?.day ?? '')}`}</span>
             {model ? <Lines model={model} text={(v) => axisLabel(v, currency)} /> : null}
             <ul class="madedays" tabIndex={0} aria-label="Cost of each day">
-                {days.slice(0, 400).map((d) => <li key={d.day + (d.currency ?? '')} data-day={d.day}><span>{longDay(d.day)}</span><span class="mono" title={d.cost}>{exact(dec(d.cost), d.currency ?? currency)}</span></li>)}
+                {days.slice(0, 400).map((d) => <li key={d.day + (d.currency ?? '')} data-day={d.day} data-cost={d.cost}><span>{longDay(d.day)}</span><span title={d.cost}>{money(decNear(d.cost), d.currency ?? currency)}</span></li>)}
             </ul>
         </>
     );

@@ -1,5 +1,5 @@
 /* types.ts - custom costs as the page's API says them (doc/page-api.md "Custom costs"). Money is decimal text. */
-import { dec, exact } from '../lib/dec';
+import { decNear, exact } from '../lib/dec';
 import type { Filter } from '../lib/types';
 
 export type Recurrence = 'once' | 'daily' | 'weekly' | 'monthly' | 'yearly';
@@ -45,7 +45,7 @@ export interface DayCost {
 /** An amount as it was typed, with its currency; amounts may be finer than the ledger's ten decimals. */
 export function amountOf(amount: string, currency: string): string {
     try {
-        return exact(dec(amount), currency);
+        return exact(decNear(amount), currency);
     } catch {
         return `${amount} ${currency}`;
     }
