@@ -145,11 +145,19 @@ FA_MUST_CHECK fa_rc fa_tag_rows_put(fa_ledger *l, fa_arena *a, fa_str id, fa_str
                                     fa_row_faults *faults, fa_rows_result *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_tag_rows_csv(fa_ledger *l, fa_arena *a, fa_str id, fa_buf *out, fa_err *e);
 
+/* One pass over the dictionaries and hierarchies with a feed: files of DIR/drop/dictionaries/ that changed, addresses once
+ * a day (net NULL: none). A read that fails or is refused keeps the rows and stands in the tag's feed_error. */
+struct fa_net;
+void fa_tag_feeds(fa_ledger *l, struct fa_net *net, const volatile bool *stop);
+
 /* Value metadata: map of value -> {groups, customMetadata, endpoints}. Values named in `map` are replaced (null: removed),
  * those with mergeValuesAndMetadata true merged; the others stay. New references. */
 FA_MUST_CHECK fa_rc fa_tag_metadata(fa_ledger *l, fa_arena *a, fa_str id, json_t **out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_tag_metadata_put(fa_ledger *l, fa_arena *a, fa_str id, const json_t *map, bool dots, fa_str by,
                                         json_t **out, fa_err *e);
+
+/* What is wrong with the virtual tags in meta.db; *n 0: nothing. In the arena. */
+FA_MUST_CHECK fa_rc fa_tags_check(fa_ledger *l, fa_arena *a, fa_finding **out, size_t *n, fa_err *e);
 
 /* Rules as CSV and back (csv.c, inform.md 5.12): the round trip is identical. */
 void fa_rules_csv(fa_buf *b, const json_t *doc);

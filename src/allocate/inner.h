@@ -74,6 +74,8 @@ typedef struct fa_doc {
     fa_str *reads;       /* ids of the tags it reads */
     size_t nreads, cap;
     bool is_tree;        /* a hierarchy: each key reads the one before it */
+    uint64_t content;    /* hash of what decides values; 0: not known yet */
+    fa_str stamp;        /* live.c: what the composed document was made of; empty: it is not a live one */
 } fa_doc;
 FA_MUST_CHECK fa_rc fa_doc_read(fa_arena *a, fa_doc *d, fa_err *e);
 
@@ -90,6 +92,9 @@ uint64_t fa_telemetry_epoch(void);
 
 /* ---- predefined.c: documents, kept for the life of the program ---- */
 FA_MUST_CHECK fa_rc fa_predefined(const json_t **out, fa_err *e);
+
+/* ---- feed.c ---- */
+bool fa_feed_name_ok(fa_str s); /* a plain file name */
 
 /* ---- live.c ---- */
 /* The document of a version with what its tag says of itself: id, name, folder, access, times. New reference. */

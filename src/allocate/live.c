@@ -76,41 +76,74 @@ fa_rc fa_tag_compose(const fa_tag_row *t, const fa_tag_version *v, json_t **out,
     return FA_OK;
 }
 
-/* Rows that the last set has already, so that a change of one rule does not unpack a million. */
-static fa_tag_rows *known_rows(const fa_tag_set *old, fa_str id, fa_str hash)
+static const fa_doc *doc_of(const fa_tag_set *old, fa_str id)
 {
     size_t n = 0;
-    fa_doc *d = old ? fa_tag_set_docs(old, &n) : NULL;
+    const fa_doc *d = old ? fa_tag_set_docs(old, &n) : NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        char hex[33];
-
-        if (!d[i].rows || !fa_str_eq(d[i].id, id))
-            continue;
-        fa_hex(hex, d[i].rows->hash, sizeof d[i].rows->hash);
-        return fa_str_eqz(hash, hex) ? fa_rows_ref(d[i].rows) : NULL;
-    }
+    for (size_t i = 0; i < n; i++)
+        if (fa_str_eq(d[i].id, id))
+            return &d[i];
     return NULL;
 }
 
+/* Everything a composed document is made of. */
+static fa_str stamp_of(fa_arena *a, const fa_tag_row *t)
+{
+    char *z = fa_arena_printf(a, "%.*s\n%.*s\n%.*s\n%.*s\n%.*s\n%lld\n%d", FA_FMT(t->live),
+                              FA_FMT(t->name), FA_FMT(t->folder_id), FA_FMT(t->acl),
+                              FA_FMT(t->updated_by), (long long)t->updated_ms,
+                              fa_str_eq(t->live, t->staged));
+
+    return fa_str_of(z);
+}
+
+/* What the last set has already is taken from there: a change of one rule reads one document, and unpacks no rows. */
 static fa_rc read_one(fa_ledger *l, fa_arena *a, const fa_tag_set *old, const fa_tag_row *t,
                       fa_doc *d, fa_err *e)
 {
+    const fa_doc *was = doc_of(old, t->id);
+    fa_str stamp = stamp_of(a, t);
     fa_rows_shape shape;
     fa_tag_version v;
     json_t *doc = NULL;
+    char hex[33] = "";
     fa_rc rc;
 
-    *d = (fa_doc){.at = ""};
+    if (was && stamp.n && fa_str_eq(was->stamp, stamp)) {
+        *d = (fa_doc){.json = json_incref((json_t *)(uintptr_t)was->json),
+                      .rows = fa_rows_ref(was->rows),
+                      .content = was->content,
+                      .stamp = stamp,
+                      .at = ""};
+        return FA_OK;
+    }
+    *d = (fa_doc){.at = "", .stamp = stamp};
     if ((rc = fa_tag_version_get(fa_ledger_store(l), a, fa_ledger_account(l), t->id, t->live, &v,
                                  e)) ||
         (rc = fa_tag_compose(t, &v, &doc, e)))
         return rc;
     d->json = doc;
     fa_rows_shape_of(doc, &shape);
-    if (shape.nlevel && v.rows_hash.n && !(d->rows = known_rows(old, t->id, v.rows_hash)))
+    if (!shape.nlevel || !v.rows_hash.n)
+        return FA_OK;
+    if (was && was->rows)
+        fa_hex(hex, was->rows->hash, sizeof was->rows->hash);
+    if (fa_str_eqz(v.rows_hash, hex) && was->rows->nlevel == shape.nlevel)
+        d->rows = fa_rows_ref(was->rows);
+    else
         rc = fa_content_load(l, v.rows_hash, &shape, &d->rows, e);
     return rc;
+}
+
+static void predefined_doc(const json_t *json, const fa_tag_set *old, fa_doc *d)
+{
+    const json_t *id = json_object_get(json, "id");
+    const fa_doc *was = doc_of(old, (fa_str){json_string_value(id), json_string_length(id)});
+
+    *d = (fa_doc){.json = json_incref((json_t *)(uintptr_t)json),
+                  .content = was && was->json == json ? was->content : 0,
+                  .at = ""};
 }
 
 static fa_rc read_all(fa_ledger *l, const fa_tag_set *old, fa_tag_set **out, fa_err *e)
@@ -132,8 +165,7 @@ static fa_rc read_all(fa_ledger *l, const fa_tag_set *old, fa_tag_set **out, fa_
         if (row[i].live.n)
             rc = read_one(l, &a, old, &row[i], &doc[have++], e);
     for (size_t i = 0; !rc && i < json_array_size(made); i++)
-        doc[have++] =
-            (fa_doc){.json = json_incref((json_t *)(uintptr_t)json_array_get(made, i)), .at = ""};
+        predefined_doc(json_array_get(made, i), old, &doc[have++]);
     if (!rc)
         rc = fa_tag_set_make(doc, have, out, e);
     for (size_t i = 0; i < have; i++) {

@@ -592,6 +592,31 @@ static fa_rc own_rows(fa_doc *d, const json_t *o, size_t nlevel, bool ignore_cas
     return FA_OK;
 }
 
+/* Where rows come from by themselves. */
+static fa_rc check_feed(const fa_doc *d, const json_t *o, const char *in, fa_err *e)
+{
+    const json_t *feed = json_object_get(o, "feed");
+    fa_str type, file, url;
+    char at[PATH_SIZE];
+
+    snprintf(at, sizeof at, "%s.feed", in);
+    if (!feed || json_is_null(feed))
+        return FA_OK;
+    if (!json_is_object(feed))
+        return fail_at(e, FA_EINVAL, d, at, "must be {type, file or url}");
+    if (read_member(d, feed, at, "type", true, &type, e) ||
+        read_member(d, feed, at, "file", fa_str_eqz(type, "file"), &file, e) ||
+        read_member(d, feed, at, "url", fa_str_eqz(type, "url"), &url, e))
+        return e->rc;
+    if (!fa_str_eqz(type, "upload") && !fa_str_eqz(type, "file") && !fa_str_eqz(type, "url"))
+        return fail_at(e, FA_EINVAL, d, at, "has a type that is not upload, file or url");
+    if (file.n && !fa_feed_name_ok(file))
+        return fail_at(e, FA_EINVAL, d, at, "must name a file of the drop folder, without a path");
+    if (url.n && !fa_str_starts(url, FA_STR("https://")) && !fa_str_starts(url, FA_STR("http://")))
+        return fail_at(e, FA_EINVAL, d, at, "must have an address that starts with https://");
+    return FA_OK;
+}
+
 static fa_rc read_dictionary(fa_arena *a, fa_doc *d, fa_tag *t, fa_err *e)
 {
     const json_t *o = json_object_get(d->json, "dictionary");
@@ -601,7 +626,8 @@ static fa_rc read_dictionary(fa_arena *a, fa_doc *d, fa_tag *t, fa_err *e)
     if (must_be_none(d, "rules", "dictionary", e) || read_default(a, d, &t->dflt, e) ||
         read_key(a, d, json_object_get(o, "source"), "dictionary.source", &t->source, e) ||
         read_flag(d, o, "dictionary", "ignoreCase", &t->ignore_case, e) ||
-        own_rows(d, o, 1, t->ignore_case, e) || read_allocations(a, d, t, e))
+        check_feed(d, o, "dictionary", e) || own_rows(d, o, 1, t->ignore_case, e) ||
+        read_allocations(a, d, t, e))
         return e->rc;
     t->kind = FA_TAG_DICTIONARY;
     take_rows(d, 0, t);
@@ -652,7 +678,8 @@ static fa_rc read_hierarchy(fa_arena *a, fa_doc *d, fa_err *e)
         must_be_none(d, "allocations", "hierarchy", e) || read_default(a, d, &dflt, e) ||
         read_parts(a, d, o, "levels", "hierarchy", e) ||
         read_key(a, d, json_object_get(o, "base"), "hierarchy.base", &base, e) ||
-        read_flag(d, o, "hierarchy", "ignoreCase", &fold, e) || own_rows(d, o, d->ntag, fold, e))
+        read_flag(d, o, "hierarchy", "ignoreCase", &fold, e) || check_feed(d, o, "hierarchy", e) ||
+        own_rows(d, o, d->ntag, fold, e))
         return e->rc;
     for (size_t i = 0; i < d->ntag; i++) {
         fa_tag *t = &d->tag[i];

@@ -137,29 +137,42 @@ static bool reads_telemetry(const fa_tag *t)
     return yes;
 }
 
-static fa_rc hash_tags(fa_tag_set *s, const ordering *o, fa_err *e)
+/* Of one document; long ones are only looked at when they are new. */
+static fa_rc hash_doc(fa_doc *d, fa_err *e)
 {
     static const char *const members[] = {"kind",     "defaultValue", "rules",     "allocations",
                                           "relation", "hierarchy",    "dictionary"};
+    crypto_generichash_state h;
+
+    if (d->content)
+        return FA_OK;
+    crypto_generichash_init(&h, NULL, 0, crypto_generichash_BYTES);
+    for (size_t m = 0; m < FA_COUNT(members); m++)
+        if (hash_json(&h, json_object_get(d->json, members[m]), e))
+            return e->rc;
+    if (d->rows)
+        crypto_generichash_update(&h, d->rows->hash, sizeof d->rows->hash);
+    d->content = end_hash(&h) | 1;
+    return FA_OK;
+}
+
+static fa_rc hash_tags(fa_tag_set *s, const ordering *o, fa_err *e)
+{
     crypto_generichash_state all;
 
     crypto_generichash_init(&all, NULL, 0, crypto_generichash_BYTES);
     for (size_t i = 0; i < s->n; i++) {
-        crypto_generichash_state h;
         fa_tag *t = &s->tag[i];
-        uint64_t epoch = reads_telemetry(t) ? fa_telemetry_epoch() : 0, component = t->component;
+        uint64_t own[3] = {0, t->component, reads_telemetry(t) ? fa_telemetry_epoch() : 0};
+        crypto_generichash_state h;
         size_t place = 0;
 
         (void)fa_map_get(o->owner, t->id, &place);
+        if (hash_doc(&s->doc[place], e))
+            return e->rc;
+        own[0] = s->doc[place].content;
         crypto_generichash_init(&h, NULL, 0, crypto_generichash_BYTES);
-        for (size_t m = 0; m < FA_COUNT(members); m++)
-            if (hash_json(&h, json_object_get(s->doc[place].json, members[m]), e))
-                return e->rc;
-        if (s->doc[place].rows)
-            crypto_generichash_update(&h, s->doc[place].rows->hash,
-                                      sizeof s->doc[place].rows->hash);
-        crypto_generichash_update(&h, (const unsigned char *)&component, sizeof component);
-        crypto_generichash_update(&h, (const unsigned char *)&epoch, sizeof epoch);
+        crypto_generichash_update(&h, (const unsigned char *)own, sizeof own);
         for (size_t d = 0; d < t->ndep; d++)
             crypto_generichash_update(&h, (const unsigned char *)&s->tag[t->dep[d]].hash,
                                       sizeof t->hash);
@@ -237,8 +250,11 @@ fa_rc fa_tag_set_make(fa_doc *doc, size_t n, fa_tag_set **out, fa_err *e)
 
         *d = (fa_doc){.json = json_incref((json_t *)(uintptr_t)doc[i].json),
                       .rows = fa_rows_ref(doc[i].rows),
+                      .content = doc[i].content,
                       .at = doc[i].at};
-        rc = fa_doc_read(&s->mem, d, e);
+        if (!(rc = fa_doc_read(&s->mem, d, e)) && doc[i].stamp.n &&
+            !(d->stamp = fa_arena_dup(&s->mem, doc[i].stamp)).p)
+            rc = fa_oom(e);
         d->at = "";
     }
     if (!rc)
@@ -320,7 +336,10 @@ fa_rc fa_tag_set_with_rows(const fa_tag_set *base, const json_t *document, fa_ta
         return fa_oom(e);
     }
     for (size_t i = 0; i < n; i++) {
-        doc[i] = (fa_doc){.json = base->doc[i].json, .rows = base->doc[i].rows, .at = ""};
+        doc[i] = (fa_doc){.json = base->doc[i].json,
+                          .rows = base->doc[i].rows,
+                          .content = base->doc[i].content,
+                          .at = ""};
         if (key.n && has_id(base->doc[i].json, key))
             at = i;
     }

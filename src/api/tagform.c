@@ -687,8 +687,9 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
                size_t *n, fa_err *e)
 {
     const fa_tag_node *me = NULL;
+    fa_telemetry *t;
     fa_view *view;
-    size_t nview, at = 0;
+    size_t nview, nt, at = 0;
     fa_rc rc =
         fa_view_list(fa_ledger_store(r->ledger), r->mem, r->caller->account, &view, &nview, e);
 
@@ -696,8 +697,11 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
     for (size_t i = 0; i < nnode; i++)
         if (fa_str_eq(node[i].id, id))
             me = &node[i];
-    if (rc || !(*out = fa_arena_array(r->mem, (me ? me->nusers : 0) + nview + 1, sizeof **out)))
-        return rc ? rc : fa_oom(e);
+    if (rc || (rc = fa_telemetry_list(r->ledger, r->mem, &t, &nt, e)))
+        return rc;
+    if (!(*out =
+              fa_arena_array(r->mem, (me ? me->nusers : 0) + nview + nt * nview + 1, sizeof **out)))
+        return fa_oom(e);
     for (size_t i = 0; me && i < me->nusers; i++)
         (*out)[at++] = (tag_use){"virtual_tag", fa_arena_dup(r->mem, node[me->users[i]].id),
                                  fa_arena_dup(r->mem, node[me->users[i]].name), true};
@@ -706,8 +710,12 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
         fa_err ignored;
 
         if (fa_view_body(&view[i], &body, &ignored) == FA_OK &&
-            names_key(json_object_get(body, "question"), me))
+            names_key(json_object_get(body, "question"), me)) {
             (*out)[at++] = (tag_use){"view", view[i].id, view[i].name, true};
+            for (size_t k = 0; k < nt; k++) /* ratios of a view: the view is what blocks */
+                if (fa_str_eq(t[k].view_id, view[i].id))
+                    (*out)[at++] = (tag_use){"telemetry", t[k].id, t[k].name, false};
+        }
         json_decref(body);
     }
     *n = at;
@@ -721,6 +729,7 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
     fa_tag_row row;
     json_t *doc = NULL;
     size_t n;
+    bool blocked = false;
     fa_rc rc;
 
     *nuse = 0;
@@ -728,7 +737,9 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
         (rc = fa_tags_live(r->ledger, &set, e)) || (rc = fa_tag_graph(set, r->mem, &node, &n, e)) ||
         (rc = tag_uses(r, node, n, id, use, nuse, e)))
         goto done;
-    if (*nuse)
+    for (size_t i = 0; i < *nuse; i++)
+        blocked = blocked || (*use)[i].blocks;
+    if (blocked)
         rc = fa_fail(e, FA_ECONFLICT, "the %s \"%.*s\" uses this virtual tag%s",
                      strcmp((*use)[0].type, "view") == 0 ? "view" : "virtual tag",
                      FA_FMT((*use)[0].name), *nuse > 1 ? ", and others do" : "");

@@ -255,6 +255,19 @@ fa_rc api_tag_get(fa_req *r, fa_res *o, fa_err *e)
     return answer_now(r, o, r->arg[0], e);
 }
 
+/* Who may change tags may not always change how cost is reallocated (access.md 1.3). `was` NULL: a new tag. */
+static fa_rc may_reallocate(const fa_req *r, const json_t *was, const json_t *now, fa_err *e)
+{
+    const json_t *a = json_object_get(was, "allocations"), *b = json_object_get(now, "allocations");
+
+    if (fa_caller_may(r->caller, FA_PERM_REALLOC_EDIT) ||
+        (!json_array_size(a) && !json_array_size(b)) || (a && b && json_equal(a, b)))
+        return FA_OK;
+    (void)fa_fail(e, FA_EFORBIDDEN, "changing the reallocation needs the permission %s",
+                  fa_perm_name(FA_PERM_REALLOC_EDIT));
+    return fa_at(e, "allocations");
+}
+
 static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
 {
     fa_str live = fa_req_query(r, "setAsLive");
@@ -271,10 +284,10 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
         return rc;
     if (id.n) /* an unknown tag is 404 before its document is judged */
         rc = fa_tag_open(r->ledger, r->mem, id, &row, &out, e);
+    if (!rc && !(rc = tag_in(r, FORM_PAGE, &x, r->json, &in, e)))
+        rc = may_reallocate(r, out, in, e);
     json_decref(out);
     out = NULL;
-    if (!rc)
-        rc = tag_in(r, FORM_PAGE, &x, r->json, &in, e);
     tag_ctx_put(&x);
     edit.doc = in;
     if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)))

@@ -2,6 +2,7 @@
  * keep.c - prove, remake, keep, bring back: `farthing check`, `rebuild`, `backup FILE`, `restore
  * FILE`.
  */
+#include "allocate/allocate.h"
 #include "cli/inner.h"
 
 /* What all four share: the words after the command, at most `want` of them. */
@@ -29,11 +30,18 @@ static int said(fa_cmd_io *io, int code)
     return fflush(io->out) == 0 ? code : 3;
 }
 
+static void say_findings(fa_cmd_io *io, const fa_finding *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fprintf(io->err, "farthing: %.*s, %.*s%s%.*s\n", FA_FMT(f[i].what), FA_FMT(f[i].where),
+                f[i].hint.n ? ", " : "", FA_FMT(f[i].hint));
+}
+
 int fa_cli_check(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
-    fa_finding *f;
-    size_t n;
+    fa_finding *f, *tags;
+    size_t n, ntag;
     fa_progress p;
     fa_bar *bar;
     fa_arena a = {0};
@@ -45,18 +53,18 @@ int fa_cli_check(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
     if (code)
         return code;
     bar = fa_bar_new(io, "checking", &p);
-    rc = fa_ledger_check(l, &a, &p, &f, &n, &e);
+    if (!(rc = fa_ledger_check(l, &a, &p, &f, &n, &e)))
+        rc = fa_tags_check(l, &a, &tags, &ntag, &e);
     fa_bar_free(bar);
     if (rc) {
         code = fa_cmd_fail(io, &e);
-    } else if (n == 0) {
+    } else if (n + ntag == 0) {
         fputs("ok: every control total and every rule holds\n", io->out);
         code = said(io, 0);
     } else {
-        for (size_t i = 0; i < n; i++)
-            fprintf(io->err, "farthing: %.*s, %.*s%s%.*s\n", FA_FMT(f[i].what), FA_FMT(f[i].where),
-                    f[i].hint.n ? ", " : "", FA_FMT(f[i].hint));
-        fprintf(io->out, "%zu %s found\n", n, n == 1 ? "problem" : "problems");
+        say_findings(io, f, n);
+        say_findings(io, tags, ntag);
+        fprintf(io->out, "%zu %s found\n", n + ntag, n + ntag == 1 ? "problem" : "problems");
         code = said(io, 1);
     }
     fa_arena_release(&a);

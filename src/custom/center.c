@@ -880,7 +880,7 @@ static void drop_file(fa_ledger *l, fa_arena *a, const fa_custom_center *c, cons
     fa_err e = {0};
     bool has;
 
-    if (!path || stat(path, &st) || !S_ISREG(st.st_mode) ||
+    if (!path || lstat(path, &st) || !S_ISREG(st.st_mode) ||
         fa_now_ms() / 1000 - (int64_t)st.st_mtime < 2)
         return; /* still being written, perhaps */
     mark = fa_arena_printf(a, "%lld.%09ld %lld", (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,

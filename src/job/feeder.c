@@ -1,9 +1,11 @@
 /*
- * feeder.c - brings telemetry in by itself: drop folders every minute, Prometheus every six hours.
+ * feeder.c - brings in by itself what lies ready: telemetry (drop folders every minute, Prometheus every six hours),
+ * dictionaries, files of custom costs, and the custom costs that follow from a changed bill.
  *
  * The one idea: one thread, one pass over all telemetry; what a pass does twice changes nothing, so a server
  * that was stopped in the middle simply does it again.
  */
+#include "custom/custom.h"
 #include "job/job.h"
 
 #include <pthread.h>
@@ -19,8 +21,11 @@ struct fa_feeder {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool is_stopped; /* under lock */
+    bool is_stopped;        /* under lock */
+    volatile bool stopping; /* the same, for who only looks */
     int64_t every_ms, since_ms;
+    uint64_t generation; /* what custom costs were made for */
+    int32_t day;
 };
 
 static void feed_one(fa_feeder *f, fa_arena *a, const fa_telemetry *t, int64_t since_ms)
@@ -54,6 +59,26 @@ static bool stopped(fa_feeder *f)
     return yes;
 }
 
+/* Dictionaries, files of custom costs, and the custom costs that follow from the bill or from the day. */
+static void feed_others(fa_feeder *f)
+{
+    uint64_t generation;
+    int32_t today = fa_ms_day(fa_now_ms());
+    fa_err e = {0};
+
+    if (stopped(f))
+        return;
+    fa_tag_feeds(f->l, f->net, &f->stopping);
+    fa_custom_drop(f->l);
+    generation = fa_ledger_generation(f->l);
+    if (stopped(f) || (generation == f->generation && today == f->day))
+        return;
+    if (fa_custom_refresh(f->l, &e))
+        fa_log(FA_LOG_WARN, "custom_cost", "error=\"%s\"", e.msg);
+    f->generation = fa_ledger_generation(f->l);
+    f->day = today;
+}
+
 static void pass(fa_feeder *f)
 {
     int64_t start = fa_now_ms();
@@ -73,6 +98,7 @@ static void pass(fa_feeder *f)
         }
     fa_arena_release(&a);
     f->since_ms = start - SLACK_MS;
+    feed_others(f);
 }
 
 static void *run(void *arg)
@@ -128,6 +154,7 @@ void fa_feeder_close(fa_feeder *f)
 {
     if (!f)
         return;
+    fa_flag_set(&f->stopping);
     pthread_mutex_lock(&f->lock);
     f->is_stopped = true;
     pthread_cond_signal(&f->wake);

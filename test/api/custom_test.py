@@ -3,7 +3,6 @@
 Expected amounts are the spec's worked examples and python decimals; an installation and a server of its own.
 """
 import datetime
-import json
 from decimal import Decimal
 
 from farthing import (ADMIN, PASSWORD, ROWS, TMP, TODAY, Browser, Key, Server, check, cli, equal, link_of, round10,
@@ -251,3 +250,31 @@ def test_rebuild_keeps_them():
     equal(total("2026-10-01", "2026-10-31", of_service("Keep"))["total"]["total"], "3.33")
     cli(m["data"], "check")
     drop(made)
+
+
+def test_drop_folder_and_a_bill_that_changes():
+    data = TMP / "custom-drop"
+    link = link_of(cli(data, "init", "--admin", ADMIN))
+    s = Server(data, env={"FARTHING_FEED_MS": "300"})
+    b = Browser(s)
+    b.post("/api/session/link", {"link": link, "password": PASSWORD}).expect(200)
+    b.post("/api/custom-centers", {"name": "Dropped"}).expect(201)
+    b.post("/api/custom-costs", {"name": "Markup", "percent": "10", "start": "2026-01-01", "service": "Markup"}).expect(201)
+
+    def sums():
+        q = {"date": {"from": "2026-01-01", "to": "2026-12-31"}, "groupBy": [{"costCenter": "Global", "key": "service", "type": "billing_dimension"}]}
+        return {g["values"][0]: g["total"] for g in b.post("/api/query", q).expect(200).json["groups"]}
+
+    folder = data / "drop" / "custom-costs" / "Dropped"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a.csv").write_text("UsageDate,Cost\n2026-01-05,40\n")
+    wait_until(lambda: sums() == {"Dropped": "40.00", "Markup": "4.00"})
+    (folder / "a.csv").write_text("UsageDate,Cost\n2026-01-05,oops\n")
+    center = lambda: b.get("/api/custom-costs").json["centers"][0]
+    wait_until(lambda: center()["error"])
+    check("a.csv: line 2, column 2 (Cost)" in center()["error"], center())
+    equal(sums(), {"Dropped": "40.00", "Markup": "4.00"})
+    (folder / "a.csv").write_text("UsageDate,Cost\n2026-02-05,-50\n")
+    wait_until(lambda: sums() == {"Dropped": "-50.00", "Markup": "-5.00"} and not center()["error"])
+    s.stop()
+    cli(data, "check")

@@ -3,14 +3,15 @@ to 8.5, 9.7; every documented error changes nothing.
 
 An installation and a server of its own, so that other tests' counters and names do not matter.
 """
+import datetime
 import json
 import re
 import threading
 import uuid
+from decimal import Decimal
 
-from farthing import (ADMIN, PASSWORD, ROWS, TMP, Browser, Key, Server, check, cli, equal, link_of, meta, millis,
-                      write_bill)
-import datetime
+from farthing import (ADMIN, PASSWORD, ROWS, TMP, TODAY, Browser, Key, Server, check, cli, equal, link_of, meta, millis,
+                      round10, wait_until, write_bill)
 
 _made = {}
 AWS_TEAM = {"costCenter": "AWS", "key": "team", "type": "tag", "operator": "exists"}
@@ -482,18 +483,14 @@ def test_page_where_used_and_blockers():
     b = page()
     made = b.post("/api/tags", v2_body()).expect(201).json
     key = {"costCenter": "virtualTag", "key": made["id"], "type": "virtual_tag"}
-    try:
-        view = b.post("/api/views", {"name": name(), "question": {"groupBy": [key]}}).expect(201).json
-    except AssertionError:
-        view = None  # the query engine does not know virtual tags yet
-    if view:
-        equal(b.get(f"/api/tags/{made['id']}/usage").json["uses"],
-              [{"type": "view", "id": view["id"], "name": view["name"], "blocks": True}])
-        answer = b.ask("DELETE", "/api/tags/" + made["id"]).expect(409).json
-        equal(answer["blockers"], [{"type": "view", "id": view["id"], "name": view["name"]}])
-        equal([t["usedBy"] for t in b.get("/api/tags").json["tags"] if t["id"] == made["id"]], [1])
-        ask("DELETE", "/v1/virtual-tags/" + made["id"]).expect(400)
-        b.ask("DELETE", "/api/views/" + view["id"]).expect(204)
+    view = b.post("/api/views", {"name": name(), "question": {"groupBy": [key]}}).expect(201).json
+    equal(b.get(f"/api/tags/{made['id']}/usage").json["uses"],
+          [{"type": "view", "id": view["id"], "name": view["name"], "blocks": True}])
+    answer = b.ask("DELETE", "/api/tags/" + made["id"]).expect(409).json
+    equal(answer["blockers"], [{"type": "view", "id": view["id"], "name": view["name"]}])
+    equal([t["usedBy"] for t in b.get("/api/tags").json["tags"] if t["id"] == made["id"]], [1])
+    ask("DELETE", "/v1/virtual-tags/" + made["id"]).expect(400)
+    b.ask("DELETE", "/api/views/" + view["id"]).expect(204)
     b.ask("DELETE", "/api/tags/" + made["id"]).expect(204)
 
 
@@ -619,3 +616,151 @@ def test_check_and_backup_know_them():
     got = s.ask("GET", "/v1/virtual-tags/" + made["id"], headers=m["keys"][0].headers).expect(200).json
     equal(got, ask("GET", "/v1/virtual-tags/" + made["id"]).json)
     s.stop()
+
+
+# ---- as a key over the cost routes ----
+
+def expected(value_of, first, last):
+    sums = {}
+    for r in ROWS:
+        day = r["ChargePeriodStart"][:10]
+        if str(first) <= day <= str(last):
+            v = value_of(r)
+            sums[v] = sums.get(v, Decimal(0)) + Decimal(r["EffectiveCost"])
+    return {k: round10(v) for k, v in sums.items()}
+
+
+def near(got, want, what):
+    """Groups are rounded so that they add up: each is within one last digit, all together are exact."""
+    equal(set(got), set(want), what)
+    for k, v in want.items():
+        check(abs(got[k] - v) <= Decimal("1e-10"), what, k, got[k], v)
+
+
+def done(query):
+    """Waits for a submitted query."""
+    path = f"/v2/data/cost-usage/{query}/status"
+    wait_until(lambda: ask("GET", path).expect(200).json["data"]["status"] == "completed", step=1.2)
+
+
+def test_grouping_by_a_tag_over_v1_and_v2():
+    first, last = TODAY - datetime.timedelta(days=20), TODAY - datetime.timedelta(days=1)
+    half = TODAY - datetime.timedelta(days=10)
+    body = {"name": name(), "defaultValue": {"costCenter": "Global", "key": "service", "type": "billing_dimension"}, "rules": [
+        {"to": "Core", "filters": {"OR": [{**AWS_TEAM, "operator": "is", "value": "core"},
+                                          {"costCenter": "GCP", "key": "team", "type": "tag", "operator": "exists"}]}},
+        {"to": "Storage late", "filters": leaf(value="Amazon S3"), "timeframe": {"from": millis(half)}}]}
+    made = ask("POST", "/v2/virtual-tags", body, key=1).expect(200).json["data"]
+
+    def value_of(r):
+        tags = json.loads(r["Tags"]) if r["Tags"] else {}
+        if tags.get("team") == "core":
+            return "Core"
+        if r["ServiceName"] == "Amazon S3" and r["ChargePeriodStart"][:10] >= str(half):
+            return "Storage late"
+        return r["ServiceName"]
+
+    want = expected(value_of, first, last)
+    key = {"costCenter": "Virtual Tags", "key": made["id"], "type": "virtual_tag"}
+    q = {"date": {"unixTimeMillisecondsStart": millis(first), "unixTimeMillisecondsEnd": millis(last)},
+         "timeInterval": {"interval": "month"}, "measurements": [{"type": "netAmortizedCost"}], "dimensions": [key]}
+    query = ask("POST", "/v2/data/cost-usage/generate-query", q).expect(200).json["data"]["queryId"]
+    done(query)
+    rows = ask("GET", f"/v2/data/cost-usage/{query}/results?pageSize=100").expect(200).json["data"]
+    got = {}
+    for r in rows:
+        v = r["Virtual Tags_virtual_tag_" + made["id"]]
+        got[v] = got.get(v, Decimal(0)) + r["netAmortizedCost_sum"]["amount"]
+    near(got, want, "V2")
+    view = page().post("/view-service/view", {"name": name(), "type": "cost", "data": {
+        "query": {"filters": {}, "groupBys": [{"costCenter": "virtualTag", "key": made["id"], "type": "virtual_tag"}]},
+        "date": {"relativeRange": "last30Days", "type": "day"}, "costType": "netAmortizedCost"}}).expect(200).json
+    answer = ask("POST", "/v1/cost/query-by-view", {"viewId": view["id"], "date": {
+        "unixTimeMillSecondsStart": millis(first), "unixTimeMillSecondsEnd": millis(last)}}).expect(200).json["data"]
+    got = {s["name"]: sum(p["cost"] for p in s["data"]) for s in answer}
+    all_ = got.pop("Total")
+    near(got, want, "V1")
+    equal(all_, sum(got.values()), "a tag never changes the total")
+    # it is listed as a key, and its values are
+    listed = ask("GET", "/v1/megabill/query-language/keys").json["keys"]
+    check({"costCenter": "Virtual Tags", "key": made["id"], "displayName": made["name"]} in listed)
+    values = ask("GET", "/v1/megabill/query-language/values/Virtual%20Tags/" + made["id"]).expect(200).json["values"]
+    check(set(want) <= set(values), values)
+    only = {**q, "dimensions": [], "filters": {**key, "operator": "is", "value": "Core"}}
+    query = ask("POST", "/v2/data/cost-usage/generate-query", only).expect(200).json["data"]["queryId"]
+    done(query)
+    rows = ask("GET", f"/v2/data/cost-usage/{query}/results").json["data"]
+    equal(sum(r["netAmortizedCost_sum"]["amount"] for r in rows), want["Core"])
+    # staged: nothing moves; live: it does, also for what happened long ago
+    changed = {**body, "rules": [{**body["rules"][0], "to": "Kern"}]}
+    ask("PUT", f"/v2/virtual-tags/{made['id']}?setAsLive=false", changed).expect(200)
+    names = lambda: {s["name"] for s in ask("POST", "/v1/cost/query-by-view", {"viewId": view["id"]}).expect(200).json["data"]}
+    check("Core" in names() and "Kern" not in names())
+    ask("PUT", f"/v2/virtual-tags/{made['id']}", changed).expect(200)
+    check("Core" not in names() and "Kern" in names())
+    ask("DELETE", "/v2/virtual-tags/" + made["id"]).expect(422)  # the view uses it
+    page().ask("DELETE", "/api/views/" + view["id"]).expect(204)
+    ask("DELETE", "/v2/virtual-tags/" + made["id"]).expect(200)
+
+
+def test_four_tags_in_a_query_are_too_many():
+    made = [page().post("/api/tags", v2_body()).expect(201).json["id"] for _ in range(4)]
+    dims = [{"costCenter": "Virtual Tags", "key": i, "type": "virtual_tag"} for i in made]
+    q = {"date": {"unixTimeMillisecondsStart": millis(TODAY), "unixTimeMillisecondsEnd": millis(TODAY)},
+         "timeInterval": {"interval": "day"}, "measurements": [{"type": "netAmortizedCost"}]}
+    ask("POST", "/v2/data/cost-usage/generate-query", {**q, "dimensions": dims[:3]}).expect(200)
+    ask("POST", "/v2/data/cost-usage/generate-query", {**q, "dimensions": dims}).expect(422)
+    for i in made:
+        page().ask("DELETE", "/api/tags/" + i).expect(204)
+
+
+def test_dictionary_feeds():
+    """A file of the drop folder is read when it changes; a bad one keeps the rows and says so. An address is read as well."""
+    import http.server
+    data = TMP / "feed-data"
+    link = link_of(cli(data, "init", "--admin", ADMIN))
+    answers = {"/good.csv": (200, b"source,destination\nx,Y\n"), "/bad.csv": (200, b"source,destination\nx,Y\nx,Z\n"), "/none.csv": (404, b"")}
+
+    class Web(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answers[self.path]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    at = f"127.0.0.1:{web.server_address[1]}"
+    s = Server(data, env={"FARTHING_FEED_MS": "300", "FARTHING_ALLOW_HOSTS": at})
+    b = Browser(s)
+    b.post("/api/session/link", {"link": link, "password": PASSWORD}).expect(200)
+    source = {"costCenter": "Global", "key": "service", "type": "billing_dimension"}
+
+    def make(**feed):
+        return b.post("/api/tags", {"name": name(), "kind": "dictionary", "dictionary": {"source": source, "feed": feed}})
+
+    file = make(type="file", file="teams.csv").expect(201).json["id"]
+    ok, bad, none = (make(type="url", url=f"http://{at}/{p}.csv").expect(201).json["id"] for p in ("good", "bad", "none"))
+    for feed in ({"type": "ftp"}, {"type": "file", "file": "../x"}, {"type": "file"}, {"type": "url", "url": "file:///etc/passwd"}):
+        make(**feed).expect(400)
+
+    def entry(i):
+        return [t for t in b.get("/api/tags").json["tags"] if t["id"] == i][0]
+
+    wait_until(lambda: entry(ok)["rows"] == 1 and entry(bad)["error"] and entry(none)["error"])
+    check("line 3" in entry(bad)["error"] and "404" in entry(none)["error"], entry(bad), entry(none))
+    drop = data / "drop" / "dictionaries"
+    drop.mkdir(parents=True, exist_ok=True)
+    (drop / "teams.csv").write_text("source,destination\na,A\nb,B\n")
+    wait_until(lambda: entry(file)["rows"] == 2)
+    (drop / "teams.csv").write_text("source,destination\na,A\na,B\nc,C\n")
+    wait_until(lambda: entry(file)["error"])
+    equal(entry(file)["rows"], 2)
+    (drop / "teams.csv").write_text("source,destination\na,A\n")
+    wait_until(lambda: entry(file)["rows"] == 1 and not entry(file)["error"])
+    s.stop()
+    web.shutdown()

@@ -264,6 +264,30 @@ static void test_rows(void **state)
     fa_tag_set_put(s);
 }
 
+static void test_check(void **state)
+{
+    struct bed *t = *state;
+    json_t *doc =
+        json_pack("{s:s,s:s,s:{s:{s:s,s:s},s:[[s,s]]}}", "name", "App", "kind", "dictionary",
+                  "dictionary", "source", "costCenter", "AWS", "key", "app", "rows", "a", "b");
+    fa_str id = save(t, (fa_str){0}, doc, true, FA_OK);
+    fa_tag_set *s = NULL;
+    fa_finding *f;
+    fa_tag_row row;
+    size_t n;
+
+    assert_int_equal(live(t, "App", &s)->nrow, 1); /* rows in a document are kept as its rows */
+    OK(t, fa_tags_check(t->l, &t->a, &f, &n, &t->e));
+    assert_int_equal(n, 0);
+    OK(t, fa_tag_get(fa_ledger_store(t->l), &t->a, fa_ledger_account(t->l), id, &row, &t->e));
+    row.live = FA_STR("00000000-0000-4000-8000-000000000000");
+    OK(t, fa_tag_put(fa_ledger_store(t->l), fa_ledger_account(t->l), &row, &t->e));
+    OK(t, fa_tags_check(t->l, &t->a, &f, &n, &t->e));
+    assert_int_equal(n, 1);
+    assert_non_null(strstr(f[0].what.p, "live version is missing"));
+    fa_tag_set_put(s);
+}
+
 static void test_tree_rows(void **state)
 {
     struct bed *t = *state;
@@ -474,6 +498,7 @@ int main(void)
         TEST(test_names_and_deletion),
         TEST(test_cycle_changes_nothing),
         TEST(test_rows),
+        TEST(test_check),
         TEST(test_tree_rows),
         TEST(test_metadata),
         TEST(test_rules_round_trip),
