@@ -366,7 +366,7 @@ try {
         await page.locator('tr[data-center="Oslo"]').waitFor();
         await until('it is in the bill', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === e10('19.75'));
         await page.getByRole('button', { name: 'Oslo', exact: true }).click();
-        await page.getByRole('button', { name: 'Take oslo.csv out of the bill' }).click();
+        await page.getByRole('button', { name: 'Take out oslo.csv' }).click();
         await until('it is out', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === 0n);
         await page.getByRole('dialog').getByRole('button', { name: /^Undo the last change of oslo/ }).click();
         await until('it is back', async () => (await cost(is('cost_center_type', 'Custom Cost'))) === e10('19.75'));

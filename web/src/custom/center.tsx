@@ -194,7 +194,7 @@ export function CenterFiles({ center, why, onClose, onSend }: { center: Center; 
                             <span class="small soft">{count(f.rows)} lines{f.firstDay && f.lastDay ? `, ${longDay(f.firstDay)} to ${longDay(f.lastDay)}` : ''}; {moment(f.createdAt, session.today)} by {f.createdBy}</span>
                         </span>
                             {f.loads.length > 1 || f.removed ? <Guarded why={why} label={`Undo the last change of ${f.name}`} onClick={() => undo(f)}>Undo</Guarded> : null}
-                            {f.removed ? null : <Guarded why={why} label={`Take ${f.name} out of the bill`} onClick={() => remove(f)}>Take out</Guarded>}</li>
+                            {f.removed ? null : <Guarded why={why} label={`Take out ${f.name}`} onClick={() => remove(f)}>Take out</Guarded>}</li>
                     ))}
                 </ul>
             )}
