@@ -91,6 +91,8 @@ export function Explain({ r, row, bucket, question, view, session, onClose }: { 
             });
         return () => stop.abort();
     }, [tries]);
+    // Columns that say nothing in any of these rows are left out.
+    const told = state !== 'busy' && !(state instanceof ApiError) ? state.columns.map((_, n) => n).filter((n) => state.rows.some((x) => x[n] !== null && x[n] !== '')) : [];
     const doc = COST_TYPES.find(([id]) => id === question.costType)?.[2];
     const amount = bucket !== undefined && row ? (row.cells[bucket] as Dec) : row ? row.total : r.total;
     const days = 'from' in one.date ? one.date : r.answer.range;
@@ -122,8 +124,8 @@ export function Explain({ r, row, bucket, question, view, session, onClose }: { 
                         <>
                             <div class="tablebox own rows" tabIndex={0} role="region" aria-label="Bill rows">
                                 <table class="plain"><caption class="away">Bill rows, newest first</caption>
-                                    <thead><tr>{state.columns.map((c) => <th scope="col" key={c}>{c}</th>)}</tr></thead>
-                                    <tbody>{state.rows.map((x, i) => <tr key={i}>{x.map((v, n) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v === null ? undefined : String(v)}>{v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
+                                    <thead><tr>{told.map((n) => <th scope="col" key={n}>{state.columns[n]}</th>)}</tr></thead>
+                                    <tbody>{state.rows.map((x, i) => <tr key={i}>{told.map((n) => [n, x[n]] as const).map(([n, v]) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v == null ? undefined : String(v)}>{v == null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
                                 </table>
                             </div>
                             <p class="small soft">{state.more ? `The newest ${state.rows.length} of more.` : state.rows.length === 1 ? 'The only one.' : `All ${state.rows.length}.`}</p>

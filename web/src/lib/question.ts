@@ -80,8 +80,9 @@ export const isOr = (f: Filter): f is Or => 'OR' in f;
 export const isLeaf = (f: Filter): f is Leaf => !isAnd(f) && !isOr(f);
 export const valuesOf = (l: Leaf): string[] => (l.value == null ? [] : Array.isArray(l.value) ? l.value : [l.value]);
 
+/** A virtual tag is its id, however its cost center is spelled (virtualTag, Virtual Tags). */
 export const sameKey = (a: KeyRef, b: KeyRef): boolean =>
-    a.key === b.key && a.type === b.type && a.costCenter.toLowerCase() === b.costCenter.toLowerCase();
+    a.key === b.key && a.type === b.type && (a.type === 'virtual_tag' || a.costCenter.toLowerCase() === b.costCenter.toLowerCase());
 export const keyId = (k: KeyRef): string => JSON.stringify([k.costCenter, k.key, k.type]);
 export const bareKey = (k: KeyRef): KeyRef => ({ costCenter: k.costCenter, key: k.key, type: k.type });
 export const leafOf = (k: KeyRef, operator: string, values: string[]): Leaf =>

@@ -139,7 +139,7 @@ function ValuesTable({ a, all, onAll }: { a: Preview; all: boolean; onAll: () =>
     const diff = rows.some((v) => v.live !== null);
     const shown = all ? rows : rows.slice(0, VALUES_SHOWN);
     return (
-        <div class="tablebox own values" tabIndex={0} role="region" aria-label="Cost per value">
+        <div class={diff ? 'tablebox own values diff' : 'tablebox own values'} tabIndex={0} role="region" aria-label="Cost per value">
             <table class="plain tight">
                 <caption class="away">Cost per value</caption>
                 <thead><tr><th scope="col">Value</th><th scope="col" class="num">Cost</th><th scope="col" class="num">Share</th>{diff ? <th scope="col" class="num">Against live</th> : null}</tr></thead>
