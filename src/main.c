@@ -98,6 +98,13 @@ const fa_cmd fa_cmds[] = {
      .doc = "makes the ledger again from the archive",
      .needs_ledger = true,
      .run = fa_cli_rebuild},
+    {.name = "migrate",
+     .usage = "migrate --data DIR --to "
+              "clickhouse://USER@HOST:PORT[|REPLICA:PORT][,HOST:PORT...]/DATABASE"
+              " | --to duckdb",
+     .doc = "has a ClickHouse cluster answer, or DuckDB again; the control totals are proven first",
+     .needs_ledger = true,
+     .run = fa_cli_migrate},
     {.name = "backup",
      .usage = "backup --data DIR FILE",
      .doc = "writes the installation into one file, consistent while it serves",

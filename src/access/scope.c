@@ -6,6 +6,7 @@
  * result goes into the plan's scope, so no way of asking goes round it.
  */
 #include "access/internal.h"
+#include "allocate/allocate.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -321,9 +322,37 @@ static bool names_it(const json_t *j, fa_str id, fa_str name)
     }
 }
 
+/* Does a tag's value depend on another's, over any number of tags between? The set is in order of dependency. */
+static bool reaches(const fa_tag *all, size_t from, size_t to)
+{
+    if (from == to)
+        return true;
+    for (size_t i = 0; i < all[from].ndep; i++)
+        if (all[from].dep[i] < from && reaches(all, all[from].dep[i], to))
+            return true;
+    return false;
+}
+
+/* Does the rule read the definition: itself, or a tag that depends on it? */
+static bool depends(const json_t *rule, const fa_tag_set *set, fa_str id, fa_str name)
+{
+    size_t n = 0, at = 0;
+    const fa_tag *all = set ? fa_tag_set_all(set, &n) : NULL;
+
+    if (names_it(rule, id, name))
+        return true;
+    while (at < n && !fa_str_eq(all[at].id, id))
+        at++;
+    for (size_t i = at; at < n && i < n; i++)
+        if (names_it(rule, all[i].id, all[i].name) && reaches(all, i, at))
+            return true;
+    return false;
+}
+
 fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id,
                      fa_str name, fa_err *e)
 {
+    fa_tag_set *set = NULL;
     fa_team *t;
     size_t n;
     fa_rc rc;
@@ -332,20 +361,22 @@ fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind,
         return FA_OK;
     if ((rc = fa_team_list(fa_ledger_store(l), a, fa_ledger_account(l), &t, &n, e)))
         return rc;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; !rc && i < n; i++) {
         json_t *j = t[i].filter.n ? json_loadb(t[i].filter.p, t[i].filter.n, 0, NULL) : NULL;
-        bool used = names_it(j, id, name);
 
+        if (j && !set)
+            rc = fa_tags_live(l, &set, e);
+        if (j && !rc && depends(j, set, id, name)) {
+            rc = fa_fail(e, FA_EFORBIDDEN,
+                         "the data access of a group depends on this %.*s, so changing it needs "
+                         "the permission groups.manage",
+                         FA_FMT(kind));
+            fa_hint(e, "ask an administrator");
+        }
         json_decref(j);
-        if (!used)
-            continue;
-        fa_fail(e, FA_EFORBIDDEN,
-                "the data access of a group depends on this %.*s, so changing it needs the "
-                "permission groups.manage",
-                FA_FMT(kind));
-        return fa_hint(e, "ask an administrator");
     }
-    return FA_OK;
+    fa_tag_set_put(set);
+    return rc;
 }
 
 /* ---- the switch ---- */

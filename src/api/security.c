@@ -3,6 +3,8 @@
  */
 #include "api/internal.h"
 
+#include "allocate/allocate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,6 +237,14 @@ static fa_rc exists(fa_req *r, fa_err *e)
     if (fa_str_eqz(r->arg[0], "view"))
         return fa_view_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[1], &view,
                            e);
+    if (fa_str_eqz(r->arg[0], "virtual_tag")) {
+        fa_tag_row tag;
+        json_t *doc = NULL;
+
+        rc = fa_tag_open(r->ledger, r->mem, r->arg[1], &tag, &doc, e);
+        json_decref(doc);
+        return rc;
+    }
     rc = fa_acl_get(r->ledger, r->mem, r->arg[0], r->arg[1], &v, e);
     return !rc && v.absent ? fa_fail(e, FA_ENOTFOUND, "no such %.*s", FA_FMT(r->arg[0])) : rc;
 }

@@ -134,7 +134,12 @@ static fa_rc put_list(lister *l, fa_err *e)
     for (size_t i = 0; !rc && i < n; i++) {
         json_t *own = NULL;
         fa_tag_row again;
+        fa_acl acl;
 
+        if ((rc = fa_acl_get(l->r->ledger, l->r->mem, FA_STR("virtual_tag"), row[i].id, &acl, e)))
+            return rc;
+        if (!fa_acl_may_read(&acl, l->r->caller))
+            continue;
         if (row[i].live.n && fa_map_get(l->place, row[i].id, &at)) {
             put_entry(l, &row[i], l->node[at].doc, &l->node[at]);
             continue;

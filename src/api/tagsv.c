@@ -64,7 +64,12 @@ static fa_rc put_all(fa_req *r, fa_jw *w, tag_form form, const tag_ctx *x,
         const json_t *live = row[i].live.n ? fa_tag_set_document(x->set, row[i].id) : NULL;
         json_t *own = NULL;
         fa_tag_row again;
+        fa_acl acl;
 
+        if ((rc = fa_acl_get(r->ledger, r->mem, FA_STR("virtual_tag"), row[i].id, &acl, e)))
+            return rc;
+        if (!fa_acl_may_read(&acl, r->caller))
+            continue;
         if (!live && (rc = fa_tag_open(r->ledger, r->mem, row[i].id, &again, &own, e))) {
             if (rc == FA_ENOTFOUND) /* deleted in this moment */
                 rc = FA_OK;

@@ -6,6 +6,7 @@
 
 #include <duckdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct fa_conn {
     fa_engine *engine;
@@ -35,6 +36,9 @@ struct fa_engine {
     pthread_cond_t make_wake;
     volatile bool maker_stop;
     fa_engine_stats stats; /* under lock */
+    _Atomic(struct fa_cluster *) cluster; /* clickhouse.c; NULL: DuckDB and segments */
+    struct fa_cluster *retired[16];       /* under lock */
+    size_t nretired;
 };
 
 /* kernel.c: answers q from segments. *done false: not a question for it. Parts it has no segment of

@@ -5,7 +5,7 @@
  * in the few types the rest of the program knows (text, 64-bit integer, 128-bit integer, truth),
  * and a watchdog thread interrupts the statement whose deadline has passed.
  */
-#include "engine/segment.h"
+#include "engine/cluster.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -259,6 +259,9 @@ void fa_engine_close(fa_engine *g)
         pthread_join(g->watchdog, NULL);
     }
     fa_seg_set_drop(g);
+    fa_cluster_close(atomic_load(&g->cluster));
+    while (g->nretired)
+        fa_cluster_close(g->retired[--g->nretired]);
     while (g->pool) {
         fa_conn *c = g->pool;
 

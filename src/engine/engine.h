@@ -71,7 +71,7 @@ void fa_engine_close(fa_engine *g);
 void fa_engine_changed(fa_engine *g);
 
 /* ---- segments: the parts of `daily` as files the kernel reads (segment.h) ----
- * They follow from `part(part_id, seal)` and `daily`. One that is missing or damaged is made again by
+ * They follow from `part(part_id, seal)` and `daily`; whoever changes rows of a part draws it a new seal. One that is missing or damaged is made again by
  * itself; meanwhile DuckDB answers for its part. None is ever needed for being right. */
 /* Makes those that are missing and takes away those whose part has gone. */
 FA_MUST_CHECK fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *cancel, fa_err *e);
@@ -80,6 +80,13 @@ FA_MUST_CHECK fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *c
 typedef fa_rc fa_segment_tell(void *user, const char *path, const char *what, fa_err *e);
 FA_MUST_CHECK fa_rc fa_engine_segments_check(fa_engine *g, const volatile bool *cancel,
                                              fa_segment_tell *tell, void *user, fa_err *e);
+/* ---- a ClickHouse cluster instead of segments (clickhouse.c): address as in cluster.h ----
+ * From here on segments_make places parts there and scans ask there. url NULL: segments again. */
+FA_MUST_CHECK fa_rc fa_engine_cluster(fa_engine *g, const char *url, const char *password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_engine_cluster_setup(fa_engine *g, fa_err *e); /* tables on every replica */
+/* Every day's bill rows and sums of every measure are DuckDB's. *rows: bill rows compared. */
+FA_MUST_CHECK fa_rc fa_engine_cluster_prove(fa_engine *g, int32_t first, int32_t last, int64_t *rows, fa_err *e);
+
 typedef struct fa_engine_stats {
     uint64_t scans_kernel, scans_mixed, scans_duckdb; /* answered by segments, by both, by DuckDB */
     uint64_t segments, segment_bytes, segments_missing; /* as last looked up */

@@ -6,7 +6,7 @@
  * group-by or an access rule costs one array read per fact whatever it says. Money comes back
  * exact: 1e-10 units and the rest of 1e-18 are summed apart and joined in 128 bits.
  */
-#include "engine/duck.h"
+#include "engine/cluster.h"
 
 #include <string.h>
 
@@ -115,11 +115,14 @@ fa_rc fa_engine_scan(fa_engine *g, fa_arena *a, const fa_scan *q, fa_cell **out,
 {
     fa_rc rc;
     bool done;
+    fa_cluster *k = atomic_load(&g->cluster);
 
     *out = NULL;
     *n = 0;
     if (q->from > q->to)
         return FA_OK;
+    if (k && !q->plain && q->measures)
+        return fa_cluster_scan(g, k, a, q, duckdb_scan, out, n, e);
     if ((rc = fa_kernel_scan(g, a, q, duckdb_scan, out, n, &done, e)) || done)
         return rc;
     pthread_mutex_lock(&g->lock);

@@ -107,6 +107,9 @@ typedef struct fa_seg_set {
 FA_MUST_CHECK fa_rc fa_seg_set_get(fa_engine *g, fa_seg_set **out, fa_err *e); /* NULL: none kept */
 void fa_seg_set_put(fa_engine *g, fa_seg_set *s);
 void fa_seg_set_drop(fa_engine *g);
+/* The parts of the star in the order of their ids; malloc'd. */
+FA_MUST_CHECK fa_rc fa_seg_parts(fa_engine *g, fa_seg_part **out, size_t *n, fa_err *e);
+void fa_seg_wanted(fa_engine *g); /* something is missing: the thread looks */
 void fa_seg_bad(fa_engine *g, fa_segment *s, const fa_err *why); /* says so; it is made again */
 FA_MUST_CHECK fa_rc fa_seg_start(fa_engine *g, fa_err *e);       /* the thread that makes them */
 void fa_seg_stop(fa_engine *g);

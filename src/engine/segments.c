@@ -5,7 +5,7 @@
  * is not is made by a thread in the background, and no answer waits for it. The file `made` names
  * those that were finished, so that one that has gone can be told from one never made.
  */
-#include "engine/segment.h"
+#include "engine/cluster.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,6 +70,20 @@ static fa_rc read_parts(fa_engine *g, part_list *l, fa_err *e)
     return rc;
 }
 
+fa_rc fa_seg_parts(fa_engine *g, fa_seg_part **out, size_t *n, fa_err *e)
+{
+    part_list l = {0};
+    fa_rc rc = read_parts(g, &l, e);
+
+    if (rc) {
+        free(l.part);
+        l = (part_list){0};
+    }
+    *out = l.part;
+    *n = l.n;
+    return rc;
+}
+
 /* ---- the set in use ---- */
 
 static void free_set(fa_seg_set *s)
@@ -110,10 +124,14 @@ void fa_seg_set_drop(fa_engine *g)
 
 void fa_engine_changed(fa_engine *g)
 {
+    fa_cluster *k = atomic_load(&g->cluster);
+
     fa_seg_set_drop(g);
+    if (k)
+        fa_cluster_changed(k);
 }
 
-static void want_maker(fa_engine *g)
+void fa_seg_wanted(fa_engine *g)
 {
     pthread_mutex_lock(&g->lock);
     g->make_wanted = true;
@@ -134,7 +152,7 @@ void fa_seg_bad(fa_engine *g, fa_segment *s, const fa_err *why)
     say_damaged(g, s->part, why);
     (void)unlink(s->path);
     fa_seg_set_drop(g);
-    want_maker(g);
+    fa_seg_wanted(g);
 }
 
 static fa_rc open_set(fa_engine *g, fa_seg_set **out, fa_err *e)
@@ -182,7 +200,7 @@ static fa_rc open_set(fa_engine *g, fa_seg_set **out, fa_err *e)
     g->stats.segments_missing = s->nmissing;
     pthread_mutex_unlock(&g->lock);
     if (s->nmissing)
-        want_maker(g);
+        fa_seg_wanted(g);
     *out = s;
     s = NULL;
 done:
@@ -366,8 +384,17 @@ static fa_rc make_missing(fa_engine *g, const part_list *l, const volatile bool 
 fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *cancel, fa_err *e)
 {
     part_list l = {0};
+    fa_cluster *k = atomic_load(&g->cluster);
     fa_rc rc;
 
+    if (k) { /* it is there that facts are looked for */
+        pthread_mutex_lock(&g->making);
+        if (!(rc = read_parts(g, &l, e)))
+            rc = fa_cluster_place(g, k, l.part, l.n, cancel, NULL, e);
+        pthread_mutex_unlock(&g->making);
+        free(l.part);
+        return rc;
+    }
     if (!g->segments)
         return FA_OK;
     pthread_mutex_lock(&g->making);
@@ -440,7 +467,7 @@ fa_rc fa_engine_segments_check(fa_engine *g, const volatile bool *cancel, fa_seg
     fa_map *made = NULL;
     fa_rc rc;
 
-    if (!g->segments)
+    if (!g->segments || atomic_load(&g->cluster))
         return FA_OK;
     pthread_mutex_lock(&g->making);
     if ((rc = read_parts(g, &l, e)) || (rc = read_made(g, &made, e)))
@@ -473,6 +500,99 @@ done:
     fa_map_free(made);
     free(l.part);
     return rc;
+}
+
+/* ---- a cluster instead ---- */
+
+fa_rc fa_engine_cluster(fa_engine *g, const char *url, const char *password, fa_err *e)
+{
+    fa_cluster *k = NULL, *old;
+    fa_rc rc = url ? fa_cluster_open(url, password, &k, e) : FA_OK;
+
+    if (rc)
+        return rc;
+    old = atomic_exchange(&g->cluster, k);
+    if (old) { /* a scan may be asking it: it goes with the engine */
+        pthread_mutex_lock(&g->lock);
+        if (g->nretired < FA_COUNT(g->retired))
+            g->retired[g->nretired++] = old;
+        pthread_mutex_unlock(&g->lock);
+    }
+    return FA_OK;
+}
+
+static int cmp_cells(const void *x, const void *y)
+{
+    const fa_cell *a = x, *b = y;
+
+    return (a->bucket > b->bucket) - (a->bucket < b->bucket);
+}
+
+static fa_rc compare_days(const fa_cell *here, size_t nhere, const fa_cell *there, size_t nthere,
+                          int32_t first, fa_err *e)
+{
+    if (nhere != nthere)
+        return fa_fail(e, FA_EDATA, "control totals differ: DuckDB has %zu days, the cluster %zu",
+                       nhere, nthere);
+    for (size_t i = 0; i < nhere; i++) {
+        fa_buf b;
+
+        if (here[i].bucket == there[i].bucket && here[i].rows == there[i].rows &&
+            memcmp(here[i].sum, there[i].sum, sizeof here[i].sum) == 0)
+            continue;
+        fa_buf_init(&b, 256);
+        fa_day_emit(&b, first + (int32_t)here[i].bucket);
+        (void)fa_fail(e, FA_EDATA,
+                      "control totals differ: %s is not the same in DuckDB and on the cluster",
+                      b.p ? b.p : "a day");
+        fa_buf_release(&b);
+        return e->rc;
+    }
+    return FA_OK;
+}
+
+fa_rc fa_engine_cluster_prove(fa_engine *g, int32_t first, int32_t last, int64_t *rows, fa_err *e)
+{
+    fa_arena a;
+    fa_scan q = {.from = first, .to = last, .measures = (1u << FA_M__COUNT) - 1};
+    size_t days = last < first ? 0 : (size_t)((int64_t)last - first + 1), nhere, nthere;
+    uint32_t *bucket;
+    fa_cell *here, *there;
+    fa_rc rc = FA_OK;
+
+    *rows = 0;
+    if (!days)
+        return FA_OK;
+    fa_arena_init(&a, (size_t)1 << 30);
+    if (!(bucket = fa_arena_array(&a, days, sizeof *bucket))) {
+        rc = fa_oom(e);
+        goto done;
+    }
+    for (size_t i = 0; i < days; i++)
+        bucket[i] = (uint32_t)i;
+    q.bucket = bucket;
+    if ((rc = fa_engine_scan(g, &a, &q, &there, &nthere, e)))
+        goto done;
+    q.plain = true;
+    if ((rc = fa_engine_scan(g, &a, &q, &here, &nhere, e)))
+        goto done;
+    if (nhere)
+        qsort(here, nhere, sizeof *here, cmp_cells);
+    if (nthere)
+        qsort(there, nthere, sizeof *there, cmp_cells);
+    for (size_t i = 0; i < nhere; i++)
+        *rows += here[i].rows;
+    rc = compare_days(here, nhere, there, nthere, first, e);
+done:
+    fa_arena_release(&a);
+    return rc;
+}
+
+fa_rc fa_engine_cluster_setup(fa_engine *g, fa_err *e)
+{
+    fa_cluster *k = atomic_load(&g->cluster);
+
+    return k ? fa_cluster_setup(k, e) : FA_OK;
 }
 
 void fa_engine_stats_get(fa_engine *g, fa_engine_stats *out)

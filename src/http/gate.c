@@ -200,7 +200,37 @@ static fa_rc forbid(fa_wire *w, const char *name)
     return refuse(w, 403, name);
 }
 
-/* Permission, borrowed eyes, a recent proof, whole bills: in this order. */
+/* Routes whose first {id} is an object with an access list: what kind it is. */
+static const struct {
+    const char *path, *kind;
+} objects[] = {
+    {"/api/tags/{", "virtual_tag"},        {"/v1/virtual-tags/{", "virtual_tag"},
+    {"/v2/virtual-tags/{", "virtual_tag"}, {"/virtual-tags-service/virtual-tag/{", "virtual_tag"},
+    {"/api/telemetry/{", "telemetry"},     {"/v1/telemetry/{", "telemetry"},
+};
+
+/* The object's access list, and the guard of what row rules depend on (access.md 4.5). */
+static fa_rc object(fa_wire *w)
+{
+    const fa_route *r = w->route;
+    fa_ledger *l = w->server->ledger;
+    fa_rc rc = FA_OK;
+
+    for (size_t i = 0; i < FA_COUNT(objects); i++) {
+        fa_str kind = fa_str_of(objects[i].kind);
+
+        if (strncmp(r->path, objects[i].path, strlen(objects[i].path)) != 0)
+            continue;
+        rc = fa_route_reads(r) ? fa_acl_read(l, &w->mem, &w->caller, kind, w->req.arg[0], &w->err)
+                               : fa_acl_write(l, &w->mem, &w->caller, kind, w->req.arg[0], &w->err);
+        if (!rc && !fa_route_reads(r))
+            rc = fa_scope_guard(l, &w->mem, &w->caller, kind, w->req.arg[0], FA_STR(""), &w->err);
+        break;
+    }
+    return rc ? refuse(w, fa_rc_get(rc)->http, fa_rc_get(rc)->name) : FA_OK;
+}
+
+/* Permission, borrowed eyes, a recent proof, whole bills, the object: in this order. */
 static fa_rc permission(fa_wire *w)
 {
     const fa_route *r = w->route;
@@ -229,7 +259,7 @@ static fa_rc permission(fa_wire *w)
             return forbid(w, "FORBIDDEN");
         }
     }
-    return FA_OK;
+    return object(w);
 }
 
 fa_rc fa_gate(fa_wire *w)

@@ -59,6 +59,9 @@ FA_MUST_CHECK fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err
 /* In the error of fa_star_stage when a row's Tags are not a JSON object. */
 #define FA_BAD_TAGS "fa-bad-tags"
 
+/* ---- migrate.c: the engine that meta.db says answers ---- */
+FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
+
 /* ---- archive.c ---- */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */

@@ -258,7 +258,8 @@ fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
         (rc = open_account(l, &a, o->create, e)) || (rc = end_cut_loads(l, &a, e)) ||
         (rc = sweep(l, &a, "tmp", false, e)) || (rc = sweep(l, &a, "staging", false, e)) ||
         (rc = sweep(l, &a, "bills", true, e)) || (rc = open_engine(l, &a, e)) ||
-        (rc = fa_star_reconcile(l, NULL, e)) || (rc = fa_star_refresh(l, e)))
+        (rc = fa_ledger_engine_of(l, &a, e)) || (rc = fa_star_reconcile(l, NULL, e)) ||
+        (rc = fa_star_refresh(l, e)))
         goto done;
     *out = l;
     l = NULL;

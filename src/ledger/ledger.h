@@ -111,6 +111,10 @@ typedef struct fa_finding { fa_str what, where, hint; } fa_finding;
 /* FA_OK with *n == 0: everything holds. Findings live in the arena. */
 FA_MUST_CHECK fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_finding **out, size_t *n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e);
+/* Facts go to the ClickHouse cluster at `url` and questions ask there; NULL: back to DuckDB alone. The control
+ * totals of every day are proven before anything is switched. *rows: bill rows they hold for. *unproven (of a way
+ * back): the cluster does not answer any more; nothing is lost, `daily` never left DuckDB. Password: see operations.md. */
+FA_MUST_CHECK fa_rc fa_ledger_migrate(fa_ledger *l, const char *url, const fa_progress *p, int64_t *rows, bool *unproven, fa_err *e);
 FA_MUST_CHECK fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p, fa_err *e);
 FA_MUST_CHECK fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progress *p, fa_err *e); /* into an absent or empty DIR */
 

@@ -283,6 +283,41 @@ def test_access_lists():
     b.get("/api/session").expect(401)
 
 
+def test_tags_that_row_rules_read():
+    """4.5, T-ACC-13: who may not manage groups cannot change a tag a rule reads, nor one that such a tag reads."""
+    t = bed()
+    a, b = t.admin, t.people["basic"]
+    rule = lambda key, value, to: {"to": to, "filters": {"costCenter": "AWS", "key": key, "type": "tag", "operator": "is", "value": value}}
+    inner = a.post("/api/tags", {"name": "Inner", "kind": "rules", "defaultValue": "Untagged", "rules": [rule("team", "core", "x")]}).expect(201).json
+    outer = a.post("/api/tags", {"name": "Outer", "kind": "rules", "defaultValue": "Untagged", "rules": [
+        {"to": "y", "filters": {"costCenter": "Virtual Tags", "key": inner["id"], "type": "virtual_tag", "operator": "is", "value": "x"}}]}).expect(201).json
+    free = a.post("/api/tags", {"name": "Free", "kind": "rules", "defaultValue": "Untagged", "rules": [rule("team", "data", "z")]}).expect(201).json
+    name = lambda tag, to: b.ask("PUT", f"/api/tags/{tag['id']}/name", {"name": to}).status
+    equal(name(inner, "Inner 2"), 200 if name(free, "Free 2") == 200 else 204)
+    g = a.post("/api/admin/groups", {"name": "by tag", "dataAccessEnabled": True, "filters": {
+        "costCenter": "Virtual Tags", "key": outer["id"], "type": "virtual_tag", "operator": "is", "value": ["y"]}}).expect(201).json
+    equal((name(outer, "Outer 3"), name(inner, "Inner 3")), (403, 403))
+    check(name(free, "Free 3") in (200, 204))
+    # a tag's access list
+    acl = f"/api/objects/virtual_tag/{free['id']}/acl"
+    closed = {"read": {"type": "private", "users": [], "groups": []}, "write": {"type": "private", "users": [], "groups": []}}
+    a.ask("PUT", acl, closed).expect(200)
+    b.get(f"/api/tags/{free['id']}").expect(404)
+    check(free["id"] not in {x["id"] for x in b.get("/api/tags").expect(200).json["tags"]})
+    a.ask("PUT", acl, {**closed, "read": {"type": "public", "users": [], "groups": []}}).expect(200)
+    b.get(f"/api/tags/{free['id']}").expect(200)
+    equal(name(free, "Free 4"), 403)
+    # the rule acts: evaluated on the whole account, then the rows
+    u = t.person("bytag@example.com", "basic")
+    a.post(f"/api/admin/groups/{g['id']}/users", {"add": [u.id]}).expect(204)
+    a.ask("PUT", "/api/admin/data-access", {"enabled": True}).expect(200)
+    try:
+        equal(total(u), cost(r for r in ROWS if r["ProviderName"] == "AWS" and '"core"' in r["Tags"]))
+    finally:
+        a.ask("PUT", "/api/admin/data-access", {"enabled": False}).expect(200)
+    a.ask("DELETE", f"/api/admin/groups/{g['id']}").expect(204)
+
+
 def test_people():
     """2.2, T-ACC-07, 08, 14: invite, lock, escalation, the last administrator."""
     t = bed()

@@ -83,7 +83,7 @@ export function signedOut(): void {
     jobs.set([]);
     forgetAnswers();
     boot.set('out');
-    if (location.pathname !== '/signin') {
+    if (location.pathname !== '/signin' && location.pathname !== '/join') {
         const back = location.pathname + location.search;
         go(back === '/' ? '/signin' : `/signin?back=${encodeURIComponent(back)}`, true);
     }
@@ -92,7 +92,7 @@ whenSignedOut(signedOut);
 
 export async function start(): Promise<void> {
     boot.set('loading');
-    if (location.pathname === '/signin' && location.hash.length > 1) return boot.set('out');
+    if ((location.pathname === '/signin' || location.pathname === '/join') && location.hash.length > 1) return boot.set('out');
     try {
         signedIn(await get<Session>('/api/session'));
     } catch (e) {

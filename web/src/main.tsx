@@ -9,12 +9,14 @@ import { useEffect, useState } from 'preact/hooks';
 import { boot, go, place, start } from './app';
 import { ApiError } from './lib/api';
 import { useCell } from './lib/cell';
+import { Admin } from './pages/admin';
 import { Bills } from './pages/bills';
 import { MegaBill } from './pages/megabill';
 import { Profile } from './pages/profile';
 import { SignIn } from './pages/signin';
 import { Tokens } from './pages/tokens';
 import { Empty, Failure, Logo, Skeleton } from './parts/basic';
+import { Proof } from './parts/proof';
 import { Shell, Toasts } from './parts/shell';
 
 interface TrustedTypes {
@@ -57,13 +59,13 @@ const SCREENS: Record<string, Screen> = {
     '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns,
 };
 /* Screens whose address goes on with the id of one thing. */
-const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage]];
+const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage], ['/admin', Admin]];
 
 function Page(): JSX.Element {
     const state = useCell(boot);
     const { path } = useCell(place);
     useEffect(() => {
-        if (state === 'in' && path === '/signin') go('/megabill', true);
+        if (state === 'in' && (path === '/signin' || path === '/join')) go('/megabill', true);
     }, [state, path]);
     if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
     if (state === 'out') return <><SignIn /><Toasts /></>;
@@ -72,6 +74,7 @@ function Page(): JSX.Element {
     return (
         <>
             <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>
+            <Proof />
             <Toasts />
         </>
     );

@@ -276,7 +276,7 @@ export function FilterTree({ start, question, currency, onChange }: TreeProps): 
     return <div class="tree">{root.kind === 'group' ? group(root, 0) : null}</div>;
 }
 
-function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
+export function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
     const keys = useCell(keyCell);
     const [now, setNow] = useState({ filter: question.filters, left: 0 });
     return (

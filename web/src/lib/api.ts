@@ -4,6 +4,7 @@
  * Every answer is JSON or an ApiError with the server's message, hint, field and request id. A lost
  * session is told to the app once; a question already asked is answered from memory until bills change.
  */
+import { cell } from './cell';
 import type { Answer } from './types';
 
 export class ApiError extends Error {
@@ -14,6 +15,7 @@ export class ApiError extends Error {
         readonly field: string | null,
         readonly requestId: string | null,
         readonly retryAfter: number | null,
+        readonly code: string | null = null,
         /** All that the server said. */
         readonly body: Record<string, unknown> = {},
     ) {
@@ -46,6 +48,7 @@ async function fail(res: Response): Promise<never> {
         str(body['field']),
         str(body['requestId']) ?? res.headers.get('x-request-id'),
         Number.isFinite(retry) && retry > 0 ? retry : null,
+        str(body['error']),
         body,
     );
 }
@@ -72,8 +75,23 @@ async function answered(path: string, init: RequestInit): Promise<Response> {
     return fail(res);
 }
 
+/** Somebody waits for a proof of who is there: the screen that asks calls it with the outcome. */
+export const proofWanted = cell<((ok: boolean) => void) | null>(null);
+
+/** A sensitive act that wants a fresh proof is sent once more after it was given. */
+async function sendProved(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+    try {
+        return await send(method, path, body, signal);
+    } catch (e) {
+        if (!(e instanceof ApiError) || e.code !== 'PROOF_NEEDED' || proofWanted.get()) throw e;
+        const ok = await new Promise<boolean>((resolve) => proofWanted.set(resolve));
+        if (!ok) throw e;
+        return send(method, path, body, signal);
+    }
+}
+
 export async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-    const res = await send(method, path, body, signal);
+    const res = await sendProved(method, path, body, signal);
     return (res.status === 204 ? undefined : await res.json()) as T;
 }
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>('GET', path, undefined, signal);
@@ -105,7 +123,7 @@ export async function ask(question: unknown, signal?: AbortSignal): Promise<Answ
 
 /** Saves what the server sends as a file under the name it gives. */
 export async function download(method: 'GET' | 'POST', path: string, body: unknown, fallback: string): Promise<void> {
-    const res = await send(method, path, body);
+    const res = await sendProved(method, path, body);
     const name = /filename="?([^";]+)"?/.exec(res.headers.get('content-disposition') ?? '')?.[1] ?? fallback;
     const url = URL.createObjectURL(await res.blob());
     const a = document.createElement('a');

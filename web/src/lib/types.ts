@@ -76,7 +76,11 @@ export interface Answer {
     elapsedMs: number;
 }
 export interface Session {
-    user: { id: string; email: string; name: string; role: string };
+    user: { id: string; email: string; name: string; role: string; roles: string[] };
+    allRows: boolean;
+    viewingAs: boolean;
+    mfa: boolean;
+    mfaWanted: boolean;
     account: { id: string; name: string; currency: string; defaultCostType: string };
     permissions: string[];
     today: string;

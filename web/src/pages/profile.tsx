@@ -6,6 +6,7 @@ import { ApiError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
 import { SearchButton } from '../parts/basic';
+import { OwnSessions, SecondFactor } from './own';
 import { lengthOf, PASSWORD_MIN, PasswordHint, sentence } from './signin';
 
 export const signOut = (): void => void call('DELETE', '/api/session').then(signedOut).catch((e: unknown) => sayError('could not sign out', e));
@@ -35,7 +36,7 @@ export function Profile(): JSX.Element {
             <div class="columns">
                 <section class="card pad" aria-labelledby="me">
                     <h2 id="me">You</h2>
-                    <dl><dt>Name</dt><dd>{session.user.name}</dd><dt>E-mail</dt><dd>{session.user.email}</dd><dt>Role</dt><dd>{session.user.role}</dd><dt>Account</dt><dd>{session.account.name}, {session.account.currency}</dd><dt>Farthing</dt><dd>{session.version}</dd></dl>
+                    <dl><dt>Name</dt><dd>{session.user.name}</dd><dt>E-mail</dt><dd>{session.user.email}</dd><dt>Roles</dt><dd>{session.user.roles.join(', ')}</dd><dt>Account</dt><dd>{session.account.name}, {session.account.currency}</dd><dt>Farthing</dt><dd>{session.version}</dd></dl>
                     <h2 id="look">Theme</h2>
                     <span class="seg" role="group" aria-labelledby="look">
                         {(['system', 'light', 'dark'] as Theme[]).map((t) => <button type="button" key={t} aria-pressed={theme === t} onClick={() => setTheme(t)}>{t.charAt(0).toUpperCase() + t.slice(1)}</button>)}
@@ -52,6 +53,8 @@ export function Profile(): JSX.Element {
                         <div class="row"><button class="primary" disabled={busy || !current || lengthOf(next) < PASSWORD_MIN}>Change password</button></div>
                     </form>
                 </section>
+                <SecondFactor />
+                <OwnSessions />
             </div>
         </>
     );

@@ -1,4 +1,5 @@
-/* signin.tsx - sign in; or, from a one-time link (/signin#secret), choose the first password. */
+/* signin.tsx - sign in, with a code where one is wanted; a forgotten password; from a link (/signin#secret,
+ * /join#secret) choose the first password. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { go, signedIn } from '../app';
@@ -19,8 +20,20 @@ export function PasswordHint({ value }: { value: string }): JSX.Element {
     );
 }
 
+interface Asked {
+    codeNeeded: true;
+    challenge: string;
+}
+
 export function SignIn(): JSX.Element {
     const [link] = useState(() => location.hash.slice(1));
+    const [joins] = useState(() => location.pathname === '/join');
+    const [about, setAbout] = useState<{ email: string; name: string; account: string; invited: boolean } | null>(null);
+    const [name, setName] = useState('');
+    const [challenge, setChallenge] = useState('');
+    const [code, setCode] = useState('');
+    const [remember, setRemember] = useState(false);
+    const [forgot, setForgot] = useState<'no' | 'asking' | 'mail' | 'nomail'>('no');
     const [email, setEmail] = useState('');
     const [password, setPassword] = useState('');
     const [again, setAgain] = useState('');
@@ -31,6 +44,7 @@ export function SignIn(): JSX.Element {
         document.title = 'Sign in · Farthing';
         // The secret leaves the address bar, the history and every later referrer at once.
         if (link) history.replaceState(null, '', '/signin');
+        if (link && !joins) call<NonNullable<typeof about>>('POST', '/api/session/about', { link }).then(setAbout).catch(() => undefined);
     }, []);
     useEffect(() => {
         if (wait <= 0) return undefined;
@@ -42,8 +56,19 @@ export function SignIn(): JSX.Element {
     const send = (): void => {
         setBusy(true);
         setError(null);
-        const asked = link ? call<Session>('POST', '/api/session/link', { link, password }) : call<Session>('POST', '/api/session', { email, password });
+        if (forgot === 'asking') {
+            call<{ mail: boolean }>('POST', '/api/session/forgotten', { email }).then((r) => setForgot(r.mail ? 'mail' : 'nomail')).catch((e: unknown) => e instanceof ApiError && setError(e)).finally(() => setBusy(false));
+            return;
+        }
+        const asked = challenge ? call<Session | Asked>('POST', '/api/session/code', { challenge, code, remember })
+            : link && joins ? call<Session | Asked>('POST', '/api/session/join', { link, email, name, password })
+            : link ? call<Session | Asked>('POST', '/api/session/link', { link, password }) : call<Session | Asked>('POST', '/api/session', { email, password });
         asked.then((s) => {
+            if ('codeNeeded' in s) {
+                setChallenge(s.challenge);
+                setBusy(false);
+                return;
+            }
             const back = new URLSearchParams(location.search).get('back') ?? '/megabill';
             go(/^\/(?![/\\])/.test(back) ? back : '/megabill', true);
             signedIn(s);
@@ -55,11 +80,31 @@ export function SignIn(): JSX.Element {
     };
     return (
         <main class="signin">
-            <form class="card stack" onSubmit={(e) => { e.preventDefault(); if (!busy && !wait && !short && !differ && (!link || again)) send(); }}>
+            <form class="card stack" onSubmit={(e) => { e.preventDefault(); if (!busy && !wait && (challenge || forgot === 'asking' || (!short && !differ && (!link || again)))) send(); }}>
                 <div class="logo"><Logo size={26} />Farthing</div>
-                {link ? (
+                {challenge ? (
                     <>
-                        <h1>Choose your password</h1>
+                        <h1>Your code</h1>
+                        <p class="soft">Six digits of your authenticator app, or a recovery code.</p>
+                        <label>Code<input type="text" autocomplete="one-time-code" value={code} autofocus onInput={(e) => { setCode(e.currentTarget.value); setError(null); }} /></label>
+                        <label class="inline"><input type="checkbox" checked={remember} onChange={(e) => setRemember(e.currentTarget.checked)} />Do not ask for a code in this browser for some days</label>
+                    </>
+                ) : forgot === 'mail' || forgot === 'nomail' ? (
+                    <>
+                        <h1>Forgotten password</h1>
+                        <p>{forgot === 'mail' ? 'If there is an account with this address, a link is on its way to it. It is good for half an hour.' : 'This installation sends no mail. An administrator can give you a link to choose a new password.'}</p>
+                        <button type="button" onClick={() => setForgot('no')}>Back to signing in</button>
+                    </>
+                ) : forgot === 'asking' ? (
+                    <>
+                        <h1>Forgotten password</h1>
+                        <label>E-mail<input type="email" autocomplete="username" value={email} required autofocus onInput={(e) => setEmail(e.currentTarget.value)} /></label>
+                    </>
+                ) : link ? (
+                    <>
+                        <h1>{joins ? 'Join' : 'Choose your password'}</h1>
+                        {about ? <p class="soft">{about.invited ? `${about.email}, you are invited to ${about.account}.` : about.email}</p> : null}
+                        {joins ? <><label>E-mail<input type="email" autocomplete="username" value={email} required autofocus onInput={(e) => setEmail(e.currentTarget.value)} /></label><label>Name<input type="text" autocomplete="name" value={name} onInput={(e) => setName(e.currentTarget.value)} /></label></> : null}
                         <label>Password<input type="password" autocomplete="new-password" value={password} autofocus aria-describedby="password-hint" aria-invalid={error?.field === 'password' ? 'true' : undefined} onInput={(e) => { setPassword(e.currentTarget.value); setError(null); }} /></label>
                         <PasswordHint value={password} />
                         <label>The same again<input type="password" autocomplete="new-password" value={again} aria-invalid={differ ? 'true' : undefined} onInput={(e) => setAgain(e.currentTarget.value)} /></label>
@@ -73,7 +118,8 @@ export function SignIn(): JSX.Element {
                     </>
                 )}
                 {error ? <p class="problem" role="alert">{sentence(error.message)}{error.hint ? ` ${sentence(error.hint)}` : ''}{link && error.status === 401 ? ' A link works once; an administrator can make a new one.' : ''}</p> : null}
-                <button class="primary" disabled={busy || wait > 0 || short || differ || (link !== '' && again === '')}>{wait > 0 ? `Wait ${wait} s` : busy ? 'One moment' : link ? 'Set password and sign in' : 'Sign in'}</button>
+                {forgot === 'mail' || forgot === 'nomail' ? null : <button class="primary" disabled={busy || wait > 0 || (challenge ? code === '' : forgot === 'no' && (short || differ || (link !== '' && again === '')))}>{wait > 0 ? `Wait ${wait} s` : busy ? 'One moment' : challenge ? 'Go on' : forgot === 'asking' ? 'Send me a link' : link ? (joins ? 'Join' : 'Set password and sign in') : 'Sign in'}</button>}
+                {!link && !challenge && forgot === 'no' ? <p class="small"><button type="button" class="link" onClick={() => { setForgot('asking'); setError(null); }}>Forgotten password</button></p> : null}
             </form>
         </main>
     );

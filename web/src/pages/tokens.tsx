@@ -1,7 +1,7 @@
 /* tokens.tsx - API tokens: list, generate, shown once, revoke. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { sayError, session as sessionCell, toast, whyNot } from '../app';
+import { may, sayError, session as sessionCell, toast, whyNot } from '../app';
 import { ApiError, call, get } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { longDay, moment } from '../lib/day';
@@ -81,10 +81,13 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
     const [description, setDescription] = useState('');
     const [role, setRole] = useState('api-token');
     const [days, setDays] = useState('90');
+    const [group, setGroup] = useState('');
+    const [groups, setGroups] = useState<{ id: string; name: string }[]>([]);
     const [made, setMade] = useState<{ clientId: string; secretKey: string } | null>(null);
     const [error, setError] = useState<ApiError | null>(null);
     const [busy, setBusy] = useState(false);
     useEffect(() => {
+        if (may('users.view')) get<{ groups: { id: string; name: string }[] }>('/api/principals').then((r) => setGroups(r.groups)).catch(() => undefined);
         get<{ roles: Role[] }>('/api/roles').then((r) => {
             setRoles(r.roles);
             if (!r.roles.some((x) => x.key === 'api-token') && r.roles[0]) setRole(r.roles[0].key);
@@ -93,7 +96,7 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
     const send = (): void => {
         setBusy(true);
         setError(null);
-        call<{ clientId: string; secretKey: string }>('POST', '/api/tokens', { description: description.trim(), role, expiresInDays: days ? Number(days) : null })
+        call<{ clientId: string; secretKey: string }>('POST', '/api/tokens', { description: description.trim(), role, expiresInDays: days ? Number(days) : null, ...(group ? { groups: [group] } : { allRows: true }) })
             .then(setMade)
             .catch((e: unknown) => {
                 setBusy(false);
@@ -118,6 +121,7 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
                 <label>Description<input type="text" value={description} maxLength={200} autofocus placeholder="Which program will use it" onInput={(e) => setDescription(e.currentTarget.value)} /></label>
                 <label>Role<select value={role} onChange={(e) => setRole(e.currentTarget.value)}>{(roles.length ? roles : [{ key: role, name: role, description: '' }]).map((r) => <option key={r.key} value={r.key}>{r.name}</option>)}</select></label>
                 <p class="small soft">{roles.find((r) => r.key === role)?.description ?? ''}</p>
+                <label>Sees<select value={group} onChange={(e) => setGroup(e.currentTarget.value)}><option value="">all rows</option>{groups.map((g) => <option key={g.id} value={g.id}>the rows of {g.name}</option>)}</select></label>
                 <label>Expires after<select value={days} onChange={(e) => setDays(e.currentTarget.value)}>{EXPIRY.map(([d, label]) => <option key={d} value={d}>{label}</option>)}</select></label>
                 {error ? <p class="problem" role="alert">{error.message}{error.hint ? `. ${error.hint}` : ''}</p> : null}
                 <div class="row end"><button type="button" class="quiet" onClick={onClose}>Cancel</button><button class="primary" disabled={!description.trim() || busy}>Generate</button></div>

@@ -1,7 +1,8 @@
 /* shell.tsx - the frame: the map on the left, the palette, the help, the messages, the keyboard. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { commands, dropToast, go, layer, leave, leaving, may, place, session as sessionCell, setTheme, slash, toasts, unsaved, views as viewCell, type Command } from '../app';
+import { commands, dropToast, go, layer, leave, leaving, may, place, sayError, session as sessionCell, setTheme, slash, toasts, unsaved, views as viewCell, type Command } from '../app';
+import { call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
 import { signOut } from '../pages/profile';
@@ -28,6 +29,7 @@ export const MAP: Entry[] = [
     { to: '/telemetry', name: 'Telemetry', icon: 'meter', key: 'y', group: 'Data', needs: 'telemetry.view' },
     { to: '/drilldowns', name: 'Drilldown', icon: 'path', key: 'd', group: 'Settings', needs: 'drilldown.view' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
+    { to: '/admin', name: 'Administration', icon: 'people', key: 'a', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
 /** What the person signed in may see of it. */
@@ -71,6 +73,7 @@ const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (
 
 export function Shell({ children }: { children: ComponentChildren }): JSX.Element {
     const open = useCell(layer);
+    const session = useCell(sessionCell);
     useEffect(() => {
         let g = 0;
         const key = (e: KeyboardEvent): void => {
@@ -111,6 +114,12 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
                     <span class="sp" />
                     <button type="button" class="quiet" onClick={() => layer.set('palette')}>Search</button>
                 </header>
+                {session?.viewingAs ? (
+                    <p class="banner" role="status">You look through the eyes of <b>{session.user.email}</b>. Nothing can be changed.
+                        <button type="button" onClick={() => void call('DELETE', '/api/admin/view-as').then(() => location.assign('/admin')).catch((e: unknown) => sayError('could not stop', e))}>Own eyes again</button></p>
+                ) : session?.mfaWanted && !session.mfa ? (
+                    <p class="banner" role="status">Your account wants a second factor before anything else. <a href="/settings" onClick={(e) => { e.preventDefault(); go('/settings'); }}>Set it up</a></p>
+                ) : null}
                 <main id="main" tabIndex={-1}>{children}</main>
             </div>
             {open === 'palette' ? <Palette onClose={close} /> : null}
