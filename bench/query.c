@@ -1,36 +1,32 @@
 /*
- * query.c - the questions of FinBench put to an installation, in process, through the library.
+ * query.c - the questions of FinBench put to an installation, in process,
+ * through the library.
  *
- *   bench_query DIR MEMORY-MB THREADS ANSWERS RUNS RULES LAST-DAY
+ *   bench_query DIR MEMORY-MB THREADS ANSWERS RUNS TAG LAST-DAY
  *
- * Same lines and answer files as duck.c writes, so that both can be compared byte by byte. Q3's
- * rules are predicates over `line` (RULES, one per line, first match wins): evaluated once per line
- * they become the group array of a scan. Q3 reads the rules each time; Q3k keeps the array, as a
- * saved virtual tag would.
+ * Same lines and answer files as duck.c writes, so that both can be compared
+ * byte by byte. Q3 groups by the virtual tag in TAG (a document) as a saved tag
+ * is: what was made for it is kept. Q3e edits one of its rules before each
+ * question, Q3p previews such an edit: the document, its keys and the edited
+ * rule are new each time.
  */
 #include "query/query.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
-enum { RULES_MAX = 1 << 20, THREADS_MAX = 64, HOT_MS = 20000 };
-
-/* what {name} in a rule may be: the value of that tag */
-static const char *const rule_tags[] = {"team", "env", "app"};
+enum { HOT_MS = 20000 };
 
 typedef struct bench {
     fa_ledger *ledger;
     const char *answers;
     int runs;
-    unsigned threads;
     int32_t last;
-    char *rule_case; /* CASE ... END over line */
-    unsigned nrule;
-    uint32_t *group;
-    uint32_t nline;
+    json_t *tag;      /* the document */
+    fa_catalog *live; /* with the tag */
+    unsigned edits;
 } bench;
 
 __attribute__((noreturn)) static void die(const char *what, const fa_err *e)
@@ -167,106 +163,100 @@ static void q2(bench *b, fa_arena *a, answer *w)
     }
 }
 
-static fa_rc take_groups(void *user, const fa_batch *t, fa_err *e)
+/* ---- the virtual tag ---- */
+
+static fa_catalog *catalog_with(const bench *b, const json_t *document)
 {
-    bench *b = user;
-
-    for (size_t i = 0; i < t->rows; i++) {
-        int64_t line = t->col[0].i64[i];
-
-        if (line < 0 || line >= (int64_t)b->nline)
-            return fa_fail(e, FA_EINTERNAL, "line %lld is out of range", (long long)line);
-        b->group[line] =
-            t->col[1].null && t->col[1].null[i] ? b->nrule : (uint32_t)t->col[1].i64[i];
-    }
-    return FA_OK;
-}
-
-/* One thread's share of the lines: a table of a few hundred thousand rows is one piece to the
- * engine, which would leave it to one core. */
-typedef struct share {
-    bench *b;
-    pthread_t thread;
-    unsigned at;
-} share;
-
-static void *read_share(void *arg)
-{
-    const share *s = arg;
-    uint32_t from = (uint32_t)((uint64_t)s->b->nline * s->at / s->b->threads);
-    uint32_t to = (uint32_t)((uint64_t)s->b->nline * (s->at + 1) / s->b->threads);
-    fa_conn *c;
-    fa_buf sql;
+    json_t *list = json_array();
+    fa_tag_set *set;
+    fa_catalog *c;
     fa_err e = {0};
 
-    fa_buf_init(&sql, 0);
-    fa_buf_fmt(&sql, "SELECT line_id, %s FROM (SELECT *", s->b->rule_case);
-    for (size_t i = 0; i < FA_COUNT(rule_tags); i++)
-        fa_buf_fmt(&sql, ", tags['%s'] AS tag_%s", rule_tags[i], rule_tags[i]);
-    fa_buf_fmt(&sql, " FROM line WHERE line_id >= %u AND line_id < %u)", from, to);
-    if (fa_conn_get(fa_ledger_engine(s->b->ledger), &c, &e) ||
-        fa_sql_query(c, fa_buf_view(&sql), NULL, 0, take_groups, s->b, &e))
-        die("rules", &e);
-    fa_conn_put(c);
-    fa_buf_release(&sql);
-    return NULL;
+    if (!list || json_array_append(list, (json_t *)(uintptr_t)document) ||
+        fa_tag_set_parse(list, &set, &e) || fa_catalog_with(b->ledger, set, &c, &e))
+        die("tag", &e);
+    fa_tag_set_put(set);
+    json_decref(list);
+    return c;
 }
 
-static void read_rules_over_lines(bench *b)
+/* The tag with a word more in the middle rule, which no line has: a rule nobody
+ * asked of before. */
+static json_t *edited(bench *b)
 {
-    share s[THREADS_MAX];
+    json_t *d = json_deep_copy(b->tag), *rules = json_object_get(d, "rules"), *both, *old;
+    json_t *rule = json_array_get(rules, json_array_size(rules) / 2);
+    char word[40];
 
-    b->nline = fa_ledger_lines(b->ledger);
-    free(b->group);
-    b->group = malloc((size_t)b->nline * sizeof *b->group + 1);
-    if (!b->group)
-        die("memory", NULL);
-    memset(b->group, 0xff, (size_t)b->nline * sizeof *b->group); /* FA_NO_GROUP */
-    for (unsigned i = 0; i < b->threads; i++) {
-        s[i] = (share){.b = b, .at = i};
-        if (pthread_create(&s[i].thread, NULL, read_share, &s[i]))
-            die("threads", NULL);
-    }
-    for (unsigned i = 0; i < b->threads; i++)
-        pthread_join(s[i].thread, NULL);
+    snprintf(word, sizeof word, "no such text %u", b->edits++);
+    old = json_incref(json_object_get(rule, "filters"));
+    both = json_pack("{s:[o,{s:s,s:s,s:s,s:s,s:s}]}", "OR", old, "costCenter", "Global", "key",
+                     "resource_id", "type", "resource", "operator", "contains", "value", word);
+    if (!both || json_object_set_new(rule, "filters", both))
+        die("edit", NULL);
+    return d;
 }
 
-static void q3k(bench *b, fa_arena *a, answer *w)
+static fa_plan tag_plan(const bench *b, fa_bucket bucket)
 {
-    int32_t days = 395;
-    uint32_t *bucket = fa_arena_array(a, (size_t)days, sizeof *bucket);
-    fa_scan q = {.from = b->last - days + 1,
-                 .to = b->last,
-                 .group = b->group,
-                 .nline = b->nline,
-                 .bucket = bucket};
-    fa_cell *cell;
-    size_t n;
+    fa_plan p = new_plan(b, 395, bucket);
+
+    add_measure(&p, "netAmortizedCost");
+    return p;
+}
+
+static void by_tag(bench *b, fa_catalog *c, fa_arena *a, answer *w)
+{
+    fa_plan p = tag_plan(b, FA_DAY);
+    fa_answer r;
     fa_err e = {0};
 
-    if (!bucket)
-        die("memory", NULL);
-    for (int32_t i = 0; i < days; i++)
-        bucket[i] = (uint32_t)i;
-    q.measures = 1u << FA_M_EFFECTIVE;
-    if (fa_engine_scan(fa_ledger_engine(b->ledger), a, &q, &cell, &n, &e))
-        die("scan", &e);
-    for (size_t i = 0; w && i < n; i++) {
-        row_begin(w);
-        fa_day_emit(&w->text, q.from + (int32_t)cell[i].bucket);
-        fa_buf_c(&w->text, '\t');
-        if (cell[i].group < b->nrule)
-            fa_buf_fmt(&w->text, "%u", cell[i].group);
-        fa_buf_c(&w->text, '\t');
-        fa_dec_emit(&w->text, cell[i].sum[FA_M_EFFECTIVE], 18, 0);
-        fa_buf_c(&w->text, 0);
-    }
+    if (fa_catalog_find(c, a, FA_API_V2, FA_STR("Virtual Tags"), FA_STR("Bench"),
+                        FA_STR("virtual_tag"), &p.dim[p.ndim++], &e))
+        die("key", &e);
+    ask(b, a, &p, &r);
+    for (size_t g = 0; w && g < r.ngroup; g++)
+        for (size_t i = 0; i < r.nbucket; i++)
+            if (r.group[g].has[i]) {
+                row_begin(w);
+                fa_day_emit(&w->text, r.bucket[i]);
+                fa_buf_fmt(&w->text, "\t%.*s\t", FA_FMT(r.group[g].value[0]));
+                fa_dec_emit(&w->text, r.group[g].cell_e10[i], 10, 0);
+                fa_buf_c(&w->text, 0);
+            }
 }
 
 static void q3(bench *b, fa_arena *a, answer *w)
 {
-    read_rules_over_lines(b);
-    q3k(b, a, w);
+    by_tag(b, b->live, a, w);
+}
+
+static void q3e(bench *b, fa_arena *a, answer *w)
+{
+    json_t *d = edited(b);
+    fa_catalog *c = catalog_with(b, d);
+
+    by_tag(b, c, a, w);
+    fa_catalog_put(c);
+    json_decref(d);
+}
+
+static void q3p(bench *b, fa_arena *a, answer *w)
+{
+    json_t *d = edited(b);
+    fa_plan p = tag_plan(b, FA_ALL);
+    fa_try_preview r;
+    fa_err e = {0};
+
+    if (fa_tag_try(b->ledger, a, b->live, d, FA_STR(""), &p, &r, &e))
+        die("preview", &e);
+    for (size_t i = 0; w && i < r.nvalue; i++) {
+        row_begin(w);
+        fa_buf_fmt(&w->text, "%.*s\t", FA_FMT(r.value[i].value));
+        fa_dec_emit(&w->text, r.value[i].cost_e10, 10, 0);
+        fa_buf_c(&w->text, 0);
+    }
+    json_decref(d);
 }
 
 static void q6(bench *b, fa_arena *a, answer *w)
@@ -310,7 +300,7 @@ static const struct {
     const char *name;
     question *run;
 } questions[] = {
-    {"Q1", q1}, {"Q2", q2}, {"Q3", q3}, {"Q3k", q3k}, {"Q6", q6}, {"Q9", q9},
+    {"Q1", q1}, {"Q2", q2}, {"Q3", q3}, {"Q3e", q3e}, {"Q3p", q3p}, {"Q6", q6}, {"Q9", q9},
 };
 
 static double once(bench *b, question *run, answer *w)
@@ -337,45 +327,6 @@ static void print_line(const char *name, double first, double hot)
 
 /* ---- start ---- */
 
-/* RULES as one CASE over line: {team} is the tag of that name. */
-static void read_rules(bench *b, const char *path)
-{
-    fa_buf in, out;
-    fa_err e = {0};
-
-    fa_buf_init(&in, RULES_MAX);
-    fa_buf_init(&out, 2 * RULES_MAX);
-    if (fa_file_read(path, RULES_MAX, &in, &e))
-        die(path, &e);
-    fa_buf_z(&out, "CASE");
-    for (const char *p = in.p, *end; *p; p = end + (*end == '\n')) {
-        end = p + strcspn(p, "\n");
-        if (end == p)
-            continue;
-        fa_buf_z(&out, " WHEN ");
-        for (; p < end; p++) {
-            size_t i = 0;
-
-            while (i < FA_COUNT(rule_tags) &&
-                   (*p != '{' || strncmp(p + 1, rule_tags[i], strlen(rule_tags[i])) != 0 ||
-                    p[1 + strlen(rule_tags[i])] != '}'))
-                i++;
-            if (i == FA_COUNT(rule_tags)) {
-                fa_buf_c(&out, *p);
-                continue;
-            }
-            fa_buf_fmt(&out, "tag_%s", rule_tags[i]);
-            p += 1 + strlen(rule_tags[i]);
-        }
-        fa_buf_fmt(&out, " THEN %u", b->nrule++);
-    }
-    fa_buf_z(&out, " END::INTEGER");
-    if (out.failed || b->nrule == 0)
-        die(path, NULL);
-    b->rule_case = out.p;
-    fa_buf_release(&in);
-}
-
 int main(int argc, char **argv)
 {
     fa_ledger_options o = {.wait_ms = 1000};
@@ -383,18 +334,19 @@ int main(int argc, char **argv)
     fa_err e = {0};
 
     if (argc != 8 || !fa_day_parse(fa_str_of(argv[7]), &b.last)) {
-        fputs("use: bench_query DIR MEMORY-MB THREADS ANSWERS RUNS RULES LAST-DAY\n", stderr);
+        fputs("use: bench_query DIR MEMORY-MB THREADS ANSWERS RUNS TAG LAST-DAY\n", stderr);
         return 2;
     }
     o.dir = argv[1];
     o.memory_bytes = (size_t)strtoull(argv[2], NULL, 10) << 20;
     o.threads = (unsigned)strtoul(argv[3], NULL, 10);
-    b.threads = o.threads > 0 && o.threads <= THREADS_MAX ? o.threads : 1;
     b.answers = argv[4];
     b.runs = atoi(argv[5]);
-    read_rules(&b, argv[6]);
+    if (!(b.tag = json_load_file(argv[6], 0, NULL)))
+        die(argv[6], NULL);
     if (fa_ledger_open(&o, &b.ledger, &e))
         die(o.dir, &e);
+    b.live = catalog_with(&b, b.tag);
     for (size_t i = 0; i < FA_COUNT(questions); i++) {
         answer w = {0};
         double first, hot = 1e300, spent = 0;
@@ -411,8 +363,8 @@ int main(int argc, char **argv)
         keep(&b, questions[i].name, &w);
         print_line(questions[i].name, first, hot);
     }
-    free(b.group);
-    free(b.rule_case);
+    fa_catalog_put(b.live);
+    json_decref(b.tag);
     fa_query_cache_free();
     fa_ledger_close(b.ledger);
     return 0;

@@ -250,6 +250,49 @@ static void test_chain(void **state)
     close_small(&b);
 }
 
+/* ---- limits of issue and specification: 1,000 rules, 10,000 values, chains more than ten deep ---- */
+
+static void test_limits(void **state)
+{
+    static const char *const rows[] = {"AWS,EC2,1,2026-06-30,70,,\"{\"\"squad\"\":\"\"s7\"\"}\"",
+                                       "AWS,EC2,1,2026-07-01,30,,\"{\"\"squad\"\":\"\"s999\"\"}\"",
+                                       "AWS,EC2,1,2026-07-01,5,,\"{\"\"squad\"\":\"\"s9999\"\"}\"",
+                                       "AWS,EC2,1,2026-07-01,2,,"};
+    const char *leaf =
+        "{\"costCenter\":\"Global\",\"key\":\"squad\",\"type\":\"tag\",\"operator\":";
+    small b;
+    fa_buf o;
+
+    (void)state;
+    open_small(&b, rows, FA_COUNT(rows));
+    fa_buf_init(&o, 0);
+    fa_buf_z(&o, "[{\"id\":\"" ID("01") "\",\"name\":\"Many\",\"rules\":[");
+    for (int i = 0; i < 1000; i++)
+        fa_buf_fmt(&o, "%s{\"to\":\"v%d\",\"filters\":%s\"is\",\"value\":\"s%d\"}}", i ? "," : "",
+                   i, leaf, i);
+    fa_buf_z(
+        &o, "]},{\"id\":\"" ID("02") "\",\"name\":\"Wide\",\"rules\":[{\"to\":\"in\",\"filters\":");
+    fa_buf_fmt(&o, "%s\"oneOf\",\"value\":[", leaf);
+    for (int i = 0; i < 10000; i++)
+        fa_buf_fmt(&o, "%s\"s%d\"", i ? "," : "", i);
+    fa_buf_z(&o, "]}}]}");
+    for (int i = 3; i < 16; i++) /* each takes the one before it, and the first takes Many */
+        fa_buf_fmt(
+            &o,
+            ",{\"id\":\"00000000-0000-4000-8000-0000000000%02d\",\"name\":\"C%d\",\"rules\":[],"
+            "\"defaultValue\":{\"costCenter\":\"virtualTag\",\"key\":"
+            "\"00000000-0000-4000-8000-0000000000%02d\",\"type\":\"virtual_tag\"}}",
+            i, i, i == 3 ? 1 : i - 1);
+    fa_buf_z(&o, "]");
+    assert_false(o.failed);
+    use(&b, o.p);
+    check_values(&b, "Many", "v7 70, v999 30, Untagged 7");
+    check_values(&b, "Wide", "in 105, Untagged 2");
+    check_values(&b, "C15", "v7 70, v999 30, Untagged 7");
+    fa_buf_release(&o);
+    close_small(&b);
+}
+
 /* ---- 5.9: a dictionary with dates; 6: a mapping hierarchy ---- */
 
 static void test_dictionary(void **state)
@@ -643,12 +686,19 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_team),       cmocka_unit_test(test_order),
-        cmocka_unit_test(test_missing),    cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_dictionary), cmocka_unit_test(test_hierarchy),
-        cmocka_unit_test(test_taxonomy),   cmocka_unit_test(test_preview),
-        cmocka_unit_test(test_check),      cmocka_unit_test(test_preview_refused),
-        cmocka_unit_test(test_explain),    cmocka_unit_test(test_random),
+        cmocka_unit_test(test_team),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_hierarchy),
+        cmocka_unit_test(test_taxonomy),
+        cmocka_unit_test(test_preview),
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_preview_refused),
+        cmocka_unit_test(test_explain),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
