@@ -56,7 +56,8 @@ const fa_cmd fa_cmds[] = {
     {.name = "serve",
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
               " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
-              " [--ca-file FILE] [--vault-key FILE]",
+              " [--ca-file FILE] [--vault-key FILE]"
+              " [--watch-folders DIR[:DIR...]]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,

@@ -43,9 +43,10 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
     s->app.ledger = l;
     s->app.slow_ms = test_slow_ms();
     s->app.net = o->net;
+    s->app.folders = o->watch_folders;
     opt.app = &s->app;
     opt.page_paths = fa_page_paths;
-    if ((rc = fa_jobs_open(l, on_job, &s->app, &s->app.jobs, e)) ||
+    if ((rc = fa_jobs_open(l, o->net, o->watch_folders, on_job, &s->app, &s->app.jobs, e)) ||
         (rc = fa_queries_open(l, &s->app.queries, e)) ||
         (rc = fa_server_open(l, fa_routes, &opt, &server, e))) {
         fa_api_close(s);

@@ -1,5 +1,6 @@
 /*
- * credentials.c - the vault's secrets: put, renewed, deleted, listed; never read back.
+ * credentials.c - the vault's secrets: put, renewed, deleted, listed; never
+ * read back.
  */
 #include "api/internal.h"
 
@@ -91,7 +92,8 @@ fa_rc api_credentials_get(fa_req *r, fa_res *o, fa_err *e)
     return FA_OK;
 }
 
-/* The object as text again, in the request's memory; both are wiped by api_forget. */
+/* The object as text again, in the request's memory; both are wiped by
+ * api_forget. */
 fa_rc in_secret(fa_req *r, const char *field, bool required, fa_str *out, fa_err *e)
 {
     json_t *v = json_object_get(r->json, field);
@@ -160,18 +162,39 @@ static fa_rc in_expiry(fa_req *r, int64_t *ms, fa_err *e)
     return rc;
 }
 
+/* The change and its line in the audit log, or neither; never a value. */
+static fa_rc settle(fa_req *r, const char *action, const fa_credential *c, fa_rc rc, fa_err *e)
+{
+    fa_store *s = fa_ledger_store(r->ledger);
+    const fa_audit v = {.action = action,
+                        .object_type = "credential",
+                        .object_id = c->id,
+                        .object_name = c->name,
+                        .severity = "medium"};
+
+    if (!rc)
+        rc = fa_audit_add(r->ledger, r->caller, &v, e);
+    if (!rc)
+        return fa_store_commit(s, e);
+    fa_store_rollback(s);
+    return rc;
+}
+
 fa_rc api_credentials_post(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_str name, kind, value = {0};
-    fa_credential c;
+    fa_credential c = {0};
     int64_t expires;
     fa_rc rc;
 
     if (!(rc = in_object(r, e)) && !(rc = in_text(r->json, "name", true, &name, e)) &&
         !(rc = in_text(r->json, "kind", true, &kind, e)) && !(rc = in_expiry(r, &expires, e)) &&
         !(rc = in_secret(r, "value", true, &value, e)) &&
-        !(rc = fa_credential_put(fa_ledger_store(r->ledger), r->mem, r->caller->account, name, kind,
-                                 r->caller->email, value, expires, &c, e))) {
+        !(rc = fa_store_begin(fa_ledger_store(r->ledger), e)) &&
+        !(rc = settle(r, "credential.create", &c,
+                      fa_credential_put(fa_ledger_store(r->ledger), r->mem, r->caller->account,
+                                        name, kind, r->caller->email, value, expires, &c, e),
+                      e))) {
         o->status = 201;
         fa_log(FA_LOG_INFO, "credential_put", "id=%.*s kind=%.*s by=%.*s", FA_FMT(c.id),
                FA_FMT(c.kind), FA_FMT(r->caller->email));
@@ -184,14 +207,17 @@ fa_rc api_credentials_post(fa_req *r, fa_res *o, fa_err *e)
 fa_rc api_credentials_put(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_str name, value = {0};
-    fa_credential c;
+    fa_credential c = {0};
     int64_t expires;
     fa_rc rc;
 
     if (!(rc = in_object(r, e)) && !(rc = in_text(r->json, "name", false, &name, e)) &&
         !(rc = in_expiry(r, &expires, e)) && !(rc = in_secret(r, "value", false, &value, e)) &&
-        !(rc = fa_credential_renew(fa_ledger_store(r->ledger), r->mem, r->caller->account,
-                                   r->arg[0], name, value, expires, &c, e))) {
+        !(rc = fa_store_begin(fa_ledger_store(r->ledger), e)) &&
+        !(rc = settle(r, value.n ? "credential.rotate" : "credential.change", &c,
+                      fa_credential_renew(fa_ledger_store(r->ledger), r->mem, r->caller->account,
+                                          r->arg[0], name, value, expires, &c, e),
+                      e))) {
         fa_log(FA_LOG_INFO, "credential_renewed", "id=%.*s value=%s by=%.*s", FA_FMT(c.id),
                value.n ? "new" : "same", FA_FMT(r->caller->email));
         rc = answer(r, o, &c, e);
@@ -202,9 +228,15 @@ fa_rc api_credentials_put(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_credentials_delete(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_rc rc =
-        fa_credential_delete(fa_ledger_store(r->ledger), r->mem, r->caller->account, r->arg[0], e);
+    fa_store *s = fa_ledger_store(r->ledger);
+    fa_credential c = {0};
+    fa_rc rc = fa_store_begin(s, e);
 
+    if (rc)
+        return rc;
+    if (!(rc = fa_credential_get(s, r->mem, r->caller->account, r->arg[0], &c, e)))
+        rc = fa_credential_delete(s, r->mem, r->caller->account, c.id, e);
+    rc = settle(r, "credential.delete", &c, rc, e);
     o->status = 204;
     if (!rc)
         fa_log(FA_LOG_INFO, "credential_deleted", "id=%.*s by=%.*s", FA_FMT(r->arg[0]),

@@ -17,6 +17,7 @@ typedef struct fa_app {
     _Atomic(fa_server *) server; /* set once the listener is open */
     fa_jobs    *jobs;
     fa_net     *net;   /* outgoing requests */
+    const char *folders; /* roots of watched folders */
     fa_queries *queries;
     fa_feeder  *feeder; /* telemetry that comes by itself */
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
@@ -107,6 +108,8 @@ fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
 fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
+fa_handler api_connections_get, api_connections_post, api_connections_put, api_connections_delete; /* connections.c */
+fa_handler api_connections_test, api_connections_run, api_connections_runs;      /* connections.c */
 fa_handler api_v1_tags, api_v1_tag, api_v1_tag_post, api_v1_tag_put, api_v1_tag_delete, api_v1_meta, api_v1_meta_put; /* tagsv.c */
 fa_handler api_v2_tags, api_v2_tag, api_v2_tag_post, api_v2_tag_put, api_v2_tag_delete, api_v2_meta, api_v2_meta_put;
 fa_handler api_v2_versions, api_v2_version, api_vt_list, api_vt_get, api_vt_post, api_vt_put;

@@ -301,7 +301,5 @@ fa_rc fa_match_focus(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err *e)
         f->out[f->nout++] = o;
     }
     m->version = version_of(since);
-    f->approximated =
-        (FA_BIT(FA_M_UNBLENDED) | FA_BIT(FA_M_AMORTIZED) | FA_BIT(FA_M_BLENDED)) & ~f->own;
     return check_required(f, m, e) ? e->rc : fa_bill_set_constants(f, m, e);
 }

@@ -95,7 +95,9 @@ static void print_result(FILE *f, const json_t *r)
                  *p;
     size_t i;
 
-    if (strcmp(state, "unchanged") == 0)
+    if (strcmp(state, "unchanged") == 0 && json_array_size(notices))
+        fprintf(f, "unchanged: nothing of it is new to source \"%s\"\n", text_of(r, "source"));
+    else if (strcmp(state, "unchanged") == 0)
         fprintf(f,
                 "unchanged: source \"%s\" has exactly these files already, nothing was changed\n",
                 text_of(r, "source"));
@@ -112,6 +114,10 @@ static void print_result(FILE *f, const json_t *r)
         print_totals(f, json_object_get(r, "totals"));
     }
     json_array_foreach(notices, i, p) fprintf(f, "note: %s\n", json_string_value(p));
+    json_array_foreach(json_object_get(r, "restatements"), i, p) fprintf(
+        f, "changed: %s %s of %s%s, from %s to %s\n", text_of(p, "currency"), text_of(p, "column"),
+        text_of(p, "period"), json_is_true(json_object_get(p, "closed")) ? " (closed)" : "",
+        text_of(p, "before"), text_of(p, "after"));
 }
 
 static fa_rc print(fa_cmd_io *io, const fa_load_result *r, bool as_json, fa_err *e)
@@ -191,6 +197,25 @@ static fa_rc read_mapping(fa_arena *a, const fa_cmd_io *io, const char *path, fa
     return rc;
 }
 
+/* One load, or one for each delivery of a folder that holds several exports or months. */
+static fa_rc load_all(fa_ledger *l, fa_cmd_io *io, fa_arena *a, fa_load_request *q,
+                      const fa_manifest *delivery, size_t n, bool as_json, fa_err *e)
+{
+    for (size_t i = 0; i < (n ? n : 1); i++) {
+        fa_load_result result = {0};
+        fa_progress p;
+        fa_bar *bar = fa_bar_new(io, "loading", &p);
+        fa_rc rc;
+
+        q->delivery = n ? &delivery[i] : NULL;
+        rc = fa_ledger_load(l, a, q, &p, &result, e);
+        fa_bar_free(bar);
+        if (rc || (rc = print(io, &result, as_json, e)))
+            return rc;
+    }
+    return FA_OK;
+}
+
 int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                 fa_cmd_io *io)
 {
@@ -203,9 +228,8 @@ int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
         {"skip-bad", FA_OPT_NUM, &skip, false, 0},    {"json", FA_OPT_FLAG, &as_json, false, 0},
     };
     fa_load_request q;
-    fa_load_result result = {0};
-    fa_progress p;
-    fa_bar *bar;
+    fa_manifest *delivery = NULL;
+    size_t ndelivery = 0;
     fa_arena a = {0};
     fa_err e = {0};
     char **rest = fa_arena_array(&a, (size_t)argc + 1, sizeof *rest);
@@ -241,13 +265,10 @@ int fa_cli_load(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char *
         rc = set_mapping(&a, fa_str_of(set), &q.mapping, &e);
     if (!rc && mapping)
         rc = read_mapping(&a, io, mapping, &q.mapping, &e);
-    if (!rc) {
-        bar = fa_bar_new(io, "loading", &p);
-        rc = fa_ledger_load(l, &a, &q, &p, &result, &e);
-        fa_bar_free(bar);
-    }
+    if (!rc && nrest == 1)
+        rc = fa_manifests_find(&a, path[0], &delivery, &ndelivery, &e);
     if (!rc)
-        rc = print(io, &result, as_json, &e);
+        rc = load_all(l, io, &a, &q, delivery, ndelivery, as_json, &e);
     code = rc ? fa_cmd_fail(io, &e) : 0;
 done:
     fa_arena_release(&a);

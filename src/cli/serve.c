@@ -45,7 +45,8 @@ static fa_rc open_net(const char *allow, const char *ca_file, fa_net **out, fa_e
 int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
-    const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL, *vault_key = NULL;
+    const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL, *vault_key = NULL,
+               *folders = getenv("FARTHING_WATCH_FOLDERS");
     bool allow_public = false;
     int64_t workers = 0, timeout_s = 0, per_key = 0;
     const fa_opt opt[] = {
@@ -57,6 +58,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"allow-host", FA_OPT_TEXT, &allow, false, 0},
         {"ca-file", FA_OPT_TEXT, &ca_file, false, 0},
         {"vault-key", FA_OPT_TEXT, &vault_key, false, 0},
+        {"watch-folders", FA_OPT_TEXT, &folders, false, 0},
     };
     fa_server_options o = {0};
     fa_api_server *s = NULL;
@@ -82,6 +84,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         goto done;
     }
     o.net = net;
+    o.watch_folders = folders;
     fa_memory_serve(true);
     if (fa_engine_memory(fa_ledger_engine(l), fa_memory_share(FA_MEM_ENGINE), &e) ||
         fa_door_open(l, &door, &e) || fa_api_open(l, &o, &s, &e)) {

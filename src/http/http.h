@@ -23,6 +23,7 @@ typedef struct fa_server_options {
     int64_t     query_timeout_ms; /* 0: 60,000 */
     bool        allow_public;  /* refuse to bind plain HTTP to a non-loopback address without it */
     struct fa_net *net;        /* outgoing requests; the caller's, outlives the server */
+    const char *watch_folders; /* roots of folders that may be watched for bills, ':' between them; may be NULL */
     void       *app;           /* what the api keeps for the server's life; handed to every handler */
     const char *const *page_paths; /* answered with the page's index.html; ends with NULL */
 } fa_server_options;

@@ -1,9 +1,12 @@
 /*
- * job.h - work that outlives a request: a bounded pool of threads, and the loads of uploaded bills.
+ * job.h - work that outlives a request: a bounded pool of threads, loads of uploaded bills, runs of connections.
  *
  * fa_pool: N threads, a queue with a bound; used for request workers, V2 cost queries and loads.
- * fa_jobs: one load at a time; what waits and what ended within the hour can be listed. Every change
- *          is told to one watcher as the JSON object of doc/page-api.md ("job").
+ * fa_jobs: one load at a time, two fetches; what waits and what ended within the hour can be listed. Every change
+ *          is told to one watcher as the JSON object of doc/page-api.md ("job"). Every job is a row of meta.db
+ *          from the moment it is asked for: one that was running when the process died, or was stopped with
+ *          the server, goes on at the next start (at most five times), and every job ends done, failed or cancelled.
+ *          A connection whose next run is due is run; one missed while nothing ran is caught up once.
  * Threads: every call may come from any thread.
  */
 #ifndef FA_JOB_H
@@ -12,7 +15,9 @@
 #include "access/access.h"
 #include "allocate/allocate.h"
 #include "base/base.h"
+#include "connect/connect.h"
 #include "ledger/ledger.h"
+#include "net/net.h"
 
 typedef struct fa_pool fa_pool;
 typedef void fa_task(void *arg);
@@ -26,13 +31,19 @@ void                fa_pool_close(fa_pool *p); /* stops and frees; NULL is fine 
 typedef struct fa_jobs fa_jobs;
 /* event: "job" (json is the job) or "loads" (json is {}: something of the bills changed). */
 typedef void fa_job_watch(void *user, const char *event, fa_str json);
-FA_MUST_CHECK fa_rc fa_jobs_open(fa_ledger *l, fa_job_watch *watch, void *user, fa_jobs **out, fa_err *e);
+/* folders: roots of watched folders, ':' between them. net may be NULL: then no connection is run. */
+FA_MUST_CHECK fa_rc fa_jobs_open(fa_ledger *l, fa_net *net, const char *folders, fa_job_watch *watch, void *user, fa_jobs **out,
+                                 fa_err *e);
 void                fa_jobs_stop(fa_jobs *j);  /* cancels what runs and waits for it; later calls are refused */
 void                fa_jobs_close(fa_jobs *j); /* stops and frees; NULL is fine */
 /* Loads one staged file as `file` of `source`; the job owns PATH's folder afterwards and removes it,
  * also when this call fails. FA_ELIMIT: 32 jobs wait already. */
 FA_MUST_CHECK fa_rc fa_job_load(fa_jobs *j, fa_str source, fa_str file, const char *path, fa_str by, char id[37], fa_err *e);
 FA_MUST_CHECK fa_rc fa_job_relive(fa_jobs *j, int64_t load_id, fa_str by, char id[37], fa_err *e);
+/* Runs a connection now. FA_ECONFLICT: it runs already; its id is in `id` then. */
+FA_MUST_CHECK fa_rc fa_job_fetch(fa_jobs *j, fa_str connection_id, fa_str by, char id[37], fa_err *e);
+/* When a connection with this schedule runs next: cron, plus its own jitter of at most five minutes. -1: never. */
+int64_t fa_job_next(fa_str schedule, fa_str connection_id, int64_t after_ms);
 FA_MUST_CHECK fa_rc fa_job_cancel(fa_jobs *j, fa_str id, fa_err *e); /* FA_ENOTFOUND; FA_OK when it has ended */
 void                fa_jobs_json(fa_jobs *j, fa_jw *w); /* an array, newest first */
 size_t              fa_jobs_busy(fa_jobs *j);           /* waiting and running */

@@ -158,11 +158,15 @@ static fa_rc check_totals(checker *k, const fa_load *load, const char *where, fa
     if ((rc = fa_part_of_load(k->l->store, k->a, k->l->account, load->id, &part, &npart, e)))
         return rc;
     for (size_t i = 0; i < npart; i++) {
+        int mask;
+
         if (!part[i].live)
             continue;
-        if ((rc = fa_archive_totals(k->c, k->a, files, part[i].period, &archive, &narchive, e)) ||
+        if ((rc = fa_view_mask(k->c, part[i].id, &mask, e)) ||
+            (rc = fa_archive_totals(k->c, k->a, files, part[i].period, &archive, &narchive, e)) ||
             (rc = fa_star_totals(k->c, k->a, &part[i], 1, &star, &nstar, e)))
             return rc == FA_ECANCELLED ? rc : find(k, where, "%s", e->msg);
+        fa_view_mask_totals(archive, narchive, mask);
         if (fa_totals_compare("archive", archive, narchive, "ledger", star, nstar, e) &&
             (rc = find(k, where, "%s", e->msg)))
             return rc;
@@ -189,8 +193,8 @@ static const struct {
     {"SELECT count(*) FROM (SELECT day, line_id, part_id FROM daily GROUP BY ALL HAVING count(*) > "
      "1)",
      "facts are there twice"},
-    {"SELECT count(*) FROM (SELECT source_id, period FROM part GROUP BY ALL HAVING count(*) > 1)",
-     "billing periods are live twice"},
+    {"SELECT count(*) FROM (SELECT part_id FROM part GROUP BY ALL HAVING count(*) > 1)",
+     "parts are there twice"},
     {"SELECT count(*) FROM (SELECT unnest([billed_rest, effective_rest, list_rest, contracted_rest,"
      " unblended_rest, amortized_rest, blended_rest, fair_rest, net_fair_rest]) AS r FROM daily)"
      " WHERE r NOT BETWEEN 0 AND 99999999",
@@ -318,7 +322,7 @@ static fa_rc rebuild_all(fa_ledger *l, fa_conn *c, fa_arena *a, const fa_progres
         if ((rc = fa_star_stage(l, c, star.load_id, e)) || (rc = fa_star_apply(l, c, &star, e)))
             return rc;
     }
-    return fa_star_commit(l, c, e);
+    return fa_view_settle(l, c, live, n, e) ? e->rc : fa_star_commit(l, c, e);
 }
 
 fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e)

@@ -25,6 +25,7 @@ struct fa_ledger {
     uint32_t lines;
     bool has_range;
     int32_t first_day, last_day;
+    uint32_t approximated[FA_CENTERS_MAX]; /* FA_BIT of measures, beside fa_ledger_center */
 };
 
 /* ---- star.c: the tables of ledger.duckdb ---- */
@@ -58,6 +59,32 @@ FA_MUST_CHECK fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err
 
 /* In the error of fa_star_stage when a row's Tags are not a JSON object. */
 #define FA_BAD_TAGS "fa-bad-tags"
+
+/* ---- view.c: actual and amortized cost of one month ---- */
+/* Brings the star's parts to what the views that are live make of them. Inside the caller's transaction. */
+FA_MUST_CHECK fa_rc fa_view_settle(fa_ledger *l, fa_conn *c, const fa_part *live, size_t n,
+                                   fa_err *e);
+FA_MUST_CHECK fa_rc fa_view_mask(fa_conn *c, int64_t part_id, int *mask,
+                                 fa_err *e); /* 0: the part is whole */
+bool fa_view_has(int mask, int m);           /* does this measure count? */
+void fa_view_mask_totals(fa_tally_row *row, size_t n, int mask);
+/* "actual" or "amortized", by what was asked, the path, or the archived rows. */
+FA_MUST_CHECK fa_rc fa_view_find(fa_conn *c, fa_str hint, const char *path, fa_str archive,
+                                 fa_str *view, fa_err *e);
+
+/* ---- restate.c: what a delivery changes of months that were there ---- */
+typedef struct fa_restate fa_restate;
+FA_MUST_CHECK fa_rc fa_restate_begin(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t source_id,
+                                     const fa_part *part, size_t n, fa_restate **out, fa_err *e);
+/* Keeps the differences in meta.db, inside the caller's transaction there. */
+FA_MUST_CHECK fa_rc fa_restate_end(fa_ledger *l, fa_conn *c, fa_arena *a, const fa_restate *before,
+                                   const fa_load *load, fa_err *e);
+
+/* ---- append.c ---- */
+/* Takes rows out of the load's new archive files that the source's live loads, or an earlier of these
+ * files, have already. *again: how many. */
+FA_MUST_CHECK fa_rc fa_append_only_new(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t source_id,
+                                       char *const *fresh, size_t n, int64_t *again, fa_err *e);
 
 /* ---- migrate.c: the engine that meta.db says answers ---- */
 FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);

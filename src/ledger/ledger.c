@@ -68,9 +68,20 @@ static fa_rc make_folders(fa_ledger *l, fa_arena *a, fa_err *e)
     return FA_OK;
 }
 
+static bool is_wanted(const char *folder, const fa_job *job, size_t n)
+{
+    size_t k = strlen(folder);
+
+    for (size_t i = 0; i < n; i++)
+        if (job[i].path.n > k && memcmp(job[i].path.p, folder, k) == 0 && job[i].path.p[k] == '/')
+            return true;
+    return false;
+}
+
 /* What a stopped process leaves: spill files, pipes, half uploads, archives that were not sealed.
  */
-static fa_rc sweep(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidden, fa_err *e)
+static fa_rc sweep_but(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidden,
+                       const fa_job *wanted, size_t nwanted, fa_err *e)
 {
     fa_rc rc = FA_OK;
     char *path = in_dir(l, a, folder);
@@ -87,10 +98,27 @@ static fa_rc sweep(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidd
             (only_hidden && entry->d_name[0] != '.'))
             continue;
         full = fa_arena_printf(a, "%s/%s", path, entry->d_name);
+        if (full && is_wanted(full, wanted, nwanted))
+            continue;
         rc = full ? fa_remove_tree(full, e) : fa_oom(e);
     }
     closedir(d);
     return rc;
+}
+
+static fa_rc sweep(fa_ledger *l, fa_arena *a, const char *folder, bool only_hidden, fa_err *e)
+{
+    return sweep_but(l, a, folder, only_hidden, NULL, 0, e);
+}
+
+/* Uploads of jobs that were cut off stay: the job goes on with them. */
+static fa_rc sweep_staging(fa_ledger *l, fa_arena *a, fa_err *e)
+{
+    fa_job *open_jobs;
+    size_t n;
+    fa_rc rc = fa_job_open(l->store, a, l->account, &open_jobs, &n, e);
+
+    return rc ? rc : sweep_but(l, a, "staging", false, open_jobs, n, e);
 }
 
 /* ---- meta.db ---- */
@@ -256,7 +284,7 @@ fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
     if ((rc = check_place(o, meta, e)) || (rc = take_lock(l, lock, o->wait_ms, e)) ||
         (rc = make_folders(l, &a, e)) || (rc = fa_store_open(meta, &l->store, e)) ||
         (rc = open_account(l, &a, o->create, e)) || (rc = end_cut_loads(l, &a, e)) ||
-        (rc = sweep(l, &a, "tmp", false, e)) || (rc = sweep(l, &a, "staging", false, e)) ||
+        (rc = sweep(l, &a, "tmp", false, e)) || (rc = sweep_staging(l, &a, e)) ||
         (rc = sweep(l, &a, "bills", true, e)) || (rc = open_engine(l, &a, e)) ||
         (rc = fa_ledger_engine_of(l, &a, e)) || (rc = fa_star_reconcile(l, NULL, e)) ||
         (rc = fa_star_refresh(l, e)))

@@ -53,6 +53,11 @@ uint32_t            fa_ledger_lines(fa_ledger *l);      /* highest line_id + 1 *
  * day in [from,to]: line_id UINTEGER, day DATE, hour TIMESTAMP, and every archive column (FOCUS names; costs
  * DECIMAL(38,18)). An empty relation of the same shape when there is nothing. */
 FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to, fa_str *sql, fa_err *e);
+/* Cost centers whose live bills lack this measure and have its nearest neighbour in its place: a bit for each
+ * name of fa_ledger_center (billing-formats.md 8, inform.md 3.3). */
+#define FA_CENTERS_MAX 5
+uint32_t            fa_ledger_approximated(fa_ledger *l, fa_measure m);
+const char         *fa_ledger_center(unsigned i); /* i < FA_CENTERS_MAX */
 /* First and last day with facts; false: nothing loaded. */
 bool                fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
 
@@ -72,6 +77,22 @@ typedef struct fa_progress {
     volatile bool *cancel;                                  /* set it true to stop; may be NULL */
 } fa_progress;
 
+/* ---- deliveries with a manifest ---- */
+typedef struct fa_manifest {
+    const char *manifest;    /* its path */
+    const char *export_name; /* "": not said */
+    const char *view;        /* "actual", "amortized"; NULL: not a view */
+    int32_t     period;      /* first day of the billing month; INT32_MIN: not said */
+    int64_t     made_ms;     /* when the provider made it */
+    char      **path;        /* of the listed files; NULL: not there */
+    int64_t    *rows;        /* as the manifest says; -1: it does not */
+    size_t      n;
+    const char *lacks;       /* why it is not complete; NULL: it is */
+} fa_manifest;
+/* PATH is a manifest, or a folder: those of AWS (legacy, Data Exports) and Azure below it. Of one export and
+ * month the newest only. *n 0: there is none. */
+FA_MUST_CHECK fa_rc fa_manifests_find(fa_arena *a, const char *path, fa_manifest **out, size_t *n, fa_err *e);
+
 /* ---- load ---- */
 typedef struct fa_load_request {
     fa_str       source;    /* name; 1..200 bytes of printable UTF-8 */
@@ -80,6 +101,7 @@ typedef struct fa_load_request {
     const char *const *path; /* files, or folders (their files, sorted, not recursive, dot files left out) */
     size_t       npath;
     int64_t      skip_bad;  /* rows that may be skipped; 0: none */
+    const fa_manifest *delivery; /* instead of path; NULL: a path that leads to a single one is one */
 } fa_load_request;
 
 typedef struct fa_load_result {
@@ -91,6 +113,8 @@ typedef struct fa_load_result {
     fa_str    reject_file; /* path; empty: nothing was skipped */
     fa_str   *notice;
     size_t    nnotice;
+    fa_restatement *change; /* of months that were there before */
+    size_t    nchange;
 } fa_load_result;
 
 /* FA_EDATA: a file was refused; e->msg names file, row, column, value and reason. Nothing changed then. */

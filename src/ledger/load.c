@@ -9,7 +9,7 @@
  * crash between 4 and 5 is mended at the next start from the archive Before 4 nothing is visible;
  * after 4 nothing can be lost.
  */
-#include "ledger/inner.h"
+#include "ledger/job.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,36 +23,6 @@
 
 #define FILES_MAX 10000
 #define BAD_SHOWN 5
-
-typedef struct load_job {
-    fa_ledger *l;
-    fa_arena *a; /* lives as long as the result */
-    const fa_load_request *q;
-    const fa_progress *p;
-    fa_load load;
-    fa_bill_file *file;
-    char (*hash)[65], (*archive_hash)[65];
-    int64_t *file_rows;
-    size_t nfile;
-    fa_bill_hint hint;
-    fa_bill_match match; /* and the notices of the load */
-    uint32_t own, approximated;
-    fa_tally *tally;
-    fa_conn *conn;
-    char *work_dir; /* bills/.<id> */
-    fa_str reject_file;
-    int64_t bytes_total, bytes_done;
-    /* watched by the ticker */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool ticking, stop_ticking;
-    pthread_t ticker;
-    const char *phase;
-    fa_feed *feed;
-    fa_bill_file *reading;
-    int64_t rows_before; /* of the files before it */
-    int64_t started_mono_ms;
-} load_job;
 
 /* ---- progress and cancelling ---- */
 
@@ -207,9 +177,11 @@ static fa_rc list_files(load_job *j, fa_err *e)
 
     if (!path)
         return fa_oom(e);
-    if (j->q->npath == 0)
+    if (j->q->npath == 0 && !j->delivery)
         return fa_fail(e, FA_EINVAL, "no file was named");
-    for (size_t i = 0; i < j->q->npath; i++) {
+    for (size_t i = 0; j->delivery && i < j->delivery->n; i++)
+        path[n++] = j->delivery->path[i];
+    for (size_t i = 0; !j->delivery && i < j->q->npath; i++) {
         struct stat st;
 
         if (stat(j->q->path[i], &st) != 0)
@@ -593,6 +565,55 @@ static bool is_broken_record(const load_job *j, const fa_err *e)
            (strstr(e->msg, "the header has") || strstr(e->msg, "comma-separated"));
 }
 
+static int64_t last_line(const char *path)
+{
+    FILE *in = fopen(path, "rbe");
+    char *buf = malloc(1 << 16);
+    int64_t lines = 1;
+    size_t n;
+    char last = '\n';
+
+    while (in && buf && (n = fread(buf, 1, 1 << 16, in)) > 0) {
+        for (size_t i = 0; i < n; i++)
+            lines += buf[i] == '\n';
+        last = buf[n - 1];
+    }
+    if (in)
+        fclose(in);
+    free(buf);
+    return last == '\n' ? 0 : lines; /* 0: the last line is whole */
+}
+
+/* Some exports leave out the empty cells at a row's end. Where the format is known for it, they are read
+ * as empty; a last line that breaks off is still a file that breaks off. */
+static fa_rc copy_padded(load_job *j, size_t i, const char *pipe, fa_err *e)
+{
+    fa_bill_file *f = &j->file[i];
+    fa_rc rc = copy_file(j, i, pipe, FA_STR(""), e);
+    fa_str at = fa_str_of(strstr(e->msg, ": line "));
+    uint64_t line, want, has;
+
+    if (rc != FA_EDATA || !f->may_be_short || f->pad_short || !fa_take(&at, ": line ") ||
+        !fa_take_u64(&at, &line) || !fa_take(&at, ": the header has ") ||
+        !fa_take_u64(&at, &want) || !fa_take(&at, " columns, this row has ") ||
+        !fa_take_u64(&at, &has) || has > want)
+        return rc;
+    if (f->pack == FA_PACK_NONE && (int64_t)line == last_line(f->path)) {
+        (void)fa_fail(e, FA_EDATA, "%.*s: line %llu: the row breaks off after %llu of %llu columns",
+                      FA_FMT(f->name), (unsigned long long)line, (unsigned long long)has,
+                      (unsigned long long)want);
+        return fa_hint(e, "fetch the file again; nothing of it was loaded");
+    }
+    f->pad_short = true;
+    fa_tally_rewind(j->tally);
+    if (fa_bill_notice(&j->match, e,
+                       "%.*s has rows that are shorter than its header: what they lack is"
+                       " empty",
+                       FA_FMT(f->name)))
+        return e->rc;
+    return copy_file(j, i, pipe, FA_STR(""), e);
+}
+
 static fa_rc read_file(load_job *j, size_t i, fa_err *e)
 {
     fa_rc rc = FA_OK;
@@ -615,7 +636,7 @@ static fa_rc read_file(load_job *j, size_t i, fa_err *e)
     fa_tally_measures(j->tally, measure, fa_map_measures(f, measure));
     if ((rc = fa_map_line_names(j->a, f, &name, &nname, e)) ||
         (rc = fa_tally_lines(j->tally, j->l->line_seed, name, nname, e)) ||
-        ((rc = copy_file(j, i, pipe, FA_STR(""), e)) && !is_broken_record(j, e)) ||
+        ((rc = copy_padded(j, i, pipe, e)) && !is_broken_record(j, e)) ||
         (!rc && j->q->skip_bad > 0 && (rc = has_bad_tags(j, i, &bad_tags, e))))
         goto done;
     f->skip_broken = rc != FA_OK;
@@ -667,6 +688,14 @@ static fa_rc read_all(load_job *j, fa_err *e)
             return rc;
         if ((rc = read_file(j, i, e)))
             return rc;
+        if (j->delivery && j->delivery->rows[i] >= 0 && j->nfile == j->delivery->n &&
+            j->file_rows[i] + j->load.rejected < j->delivery->rows[i]) {
+            (void)fa_fail(e, FA_EDATA,
+                          "the delivery is held back: %.*s has %lld rows, the manifest says %lld",
+                          FA_FMT(j->file[i].name), (long long)j->file_rows[i],
+                          (long long)j->delivery->rows[i]);
+            return fa_hint(e, "nothing was changed; load it again when it is complete");
+        }
     }
     if (fa_tally_rounded(j->tally) > 0)
         return fa_bill_notice(&j->match, e,
@@ -727,13 +756,19 @@ static fa_rc describe(load_job *j, fa_err *e)
     for (size_t i = 0; i < j->nfile; i++)
         fa_jw_z(&w, j->archive_hash[i]);
     fa_jw_end_arr(&w);
+    fa_jw_key(&w, "center");
+    fa_jw_z(&w, j->nfile && j->file[0].center ? j->file[0].center : "");
+    fa_jw_key(&w, "approximated");
+    fa_jw_int(&w, j->approximated);
+    fa_jw_key(&w, "scope");
+    fa_jw_str(&w, j->scope);
     fa_jw_key(&w, "rejectFile");
     fa_jw_str(&w, j->reject_file);
     fa_jw_end_obj(&w);
     j->load.detail = fa_arena_dup(j->a, fa_buf_view(&b));
     fa_buf_release(&b);
     fa_map_free(seen);
-    j->load.rows = fa_tally_rows(j->tally);
+    j->load.rows = fa_tally_rows(j->tally) - j->again;
     return j->load.files.p && j->load.detail.p ? FA_OK : fa_oom(e);
 }
 
@@ -785,7 +820,7 @@ done:
 
 /* ---- go live ---- */
 
-/* What the new parts replace: live parts of the same source and period. */
+/* What the new parts replace: live parts of the same source, period and scope. */
 static fa_rc replaced_parts(load_job *j, const fa_part *part, size_t n, int64_t **gone,
                             size_t *ngone, fa_err *e)
 {
@@ -800,7 +835,8 @@ static fa_rc replaced_parts(load_job *j, const fa_part *part, size_t n, int64_t 
         return fa_oom(e);
     for (size_t i = 0; i < nlive; i++)
         for (size_t k = 0; k < n; k++)
-            if (live[i].source_id == j->load.source_id && live[i].period == part[k].period)
+            if (live[i].source_id == j->load.source_id && live[i].period == part[k].period &&
+                fa_str_eq(live[i].scope, part[k].scope))
                 (*gone)[(*ngone)++] = live[i].id;
     return FA_OK;
 }
@@ -834,6 +870,30 @@ static fa_rc name_bad_tags(load_job *j, fa_err *e)
     return e->rc;
 }
 
+/* The live parts as they will be, and what views among them leave of each. */
+static fa_rc settle_views(load_job *j, const fa_load_result *r, const int64_t *gone, size_t ngone,
+                          fa_err *e)
+{
+    fa_part *live, *all;
+    size_t n, k = 0;
+
+    if (fa_part_live(j->l->store, j->a, j->l->account, &live, &n, e))
+        return e->rc;
+    if (!(all = fa_arena_array(j->a, n + r->npart + 1, sizeof *all)))
+        return fa_oom(e);
+    for (size_t i = 0; i < n; i++) {
+        bool goes = false;
+
+        for (size_t g = 0; g < ngone; g++)
+            goes |= gone[g] == live[i].id;
+        if (!goes)
+            all[k++] = live[i];
+    }
+    for (size_t i = 0; i < r->npart; i++)
+        all[k++] = r->part[i];
+    return fa_view_settle(j->l, j->conn, all, k, e);
+}
+
 static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_load_result *out,
                      fa_err *e)
 {
@@ -842,6 +902,7 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     fa_star_load star = {.load_id = j->load.id, .source_id = j->load.source_id};
     fa_tally_row *got;
     fa_total *t;
+    fa_restate *before = NULL;
     int64_t *gone = NULL;
     size_t n, nt;
     bool in_store = false;
@@ -856,7 +917,14 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
             fa_log(FA_LOG_DEBUG, "rollback", "error=%s", ignored.msg);
         return name_bad_tags(j, e);
     }
-    if ((rc = fa_star_periods(j->conn, j->a, &out->part, &out->npart, e)) ||
+    if ((rc = fa_star_periods(j->conn, j->a, &out->part, &out->npart, e)))
+        return rc;
+    for (size_t i = 0; i < out->npart; i++) {
+        out->part[i].scope = j->scope;
+        out->part[i].payer = j->payer;
+    }
+    if ((rc = fa_restate_begin(j->l, j->conn, j->a, j->load.source_id, out->part, out->npart,
+                               &before, e)) ||
         (rc = replaced_parts(j, out->part, out->npart, &gone, &star.ngone, e)))
         return rc;
     (void)fa_fault("load-staged");
@@ -875,7 +943,8 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     star.gone = gone;
     if ((rc = fa_star_apply(j->l, j->conn, &star, e)) ||
         (rc = fa_star_totals(j->conn, j->a, out->part, out->npart, &got, &n, e)) ||
-        (rc = fa_totals_compare("archive", file, nfile, "ledger", got, n, e)))
+        (rc = fa_totals_compare("archive", file, nfile, "ledger", got, n, e)) ||
+        (rc = settle_views(j, out, gone, star.ngone, e)))
         goto done;
     out->total = fa_arena_array(j->a, (nfile * 2 + n) * (FA_M__COUNT + 1) + 1, sizeof *out->total);
     if (!out->total) {
@@ -900,6 +969,9 @@ static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_loa
     in_store = true;
     if ((rc = fa_total_add(s, j->l->account, j->load.id, out->total, out->ntotal, e)) ||
         (rc = fa_load_update(s, j->l->account, &j->load, e)) ||
+        (rc = fa_restate_end(j->l, j->conn, j->a, before, &j->load, e)) ||
+        (j->keeps_mapping &&
+         (rc = fa_mapping_put(s, j->l->account, j->load.source_id, j->hint.mapping, e))) ||
         (rc = fa_part_go_live(s, j->l->account, j->load.id, e)))
         goto done;
     (void)fa_fault("load-before-commit");
@@ -960,6 +1032,10 @@ static fa_rc make_hint(load_job *j, fa_err *e)
     if (j->q->mapping.n > 1 << 20)
         return fa_fail(e, FA_EINVAL, "the mapping is larger than 1 MiB");
     j->hint = (fa_bill_hint){j->q->format, j->q->mapping, account.currency};
+    j->keeps_mapping = j->q->mapping.n > 0;
+    if (!j->q->mapping.n && !j->q->format.n && /* what the source's files were read by before */
+        fa_mapping_get(j->l->store, j->a, j->l->account, j->load.source_id, &j->hint.mapping, e))
+        return e->rc;
     j->match = (fa_bill_match){.a = j->a, .hint = &j->hint};
     return FA_OK;
 }
@@ -976,7 +1052,7 @@ static fa_rc begin_load(load_job *j, fa_err *e)
             return fa_fail(e, FA_EINVAL, "the source's name has a control character");
     if (j->q->skip_bad < 0 || j->q->skip_bad > 100000)
         return fa_fail(e, FA_EINVAL, "the number of bad rows to skip is 0 to 100,000");
-    if (make_hint(j, e) || fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
+    if (fa_source_ensure(j->l->store, j->a, j->l->account, name, &source, e))
         return e->rc;
     j->load.source_id = source.id;
     j->load.source = fa_arena_dup(j->a, source.name);
@@ -984,8 +1060,10 @@ static fa_rc begin_load(load_job *j, fa_err *e)
     j->load.format = j->load.error = j->load.detail = j->load.content_hash = FA_STR("");
     j->load.files = named_files(j);
     j->load.started_ms = fa_now_ms();
-    j->load.finished_ms = -1;
-    return list_files(j, e);
+    j->load.finished_ms = j->load.made_ms = -1;
+    if (make_hint(j, e) || fa_load_find_delivery(j, e) || list_files(j, e))
+        return e->rc;
+    return fa_load_leave_out_known(j, e);
 }
 
 /* A load that came to nothing says why; its files are taken away. */
@@ -1029,6 +1107,46 @@ static fa_rc open_work(load_job *j, fa_err *e)
     return rc;
 }
 
+/* Nothing of it is new: the history says that it came. */
+static fa_rc end_unchanged(load_job *j, fa_load_result *out, fa_err *e)
+{
+    fa_rc rc;
+    bool is_known = j->load.id != 0;
+
+    j->load.state = FA_STR("unchanged");
+    j->load.finished_ms = fa_now_ms();
+    if (j->work_dir && fa_remove_tree(j->work_dir, e))
+        return e->rc;
+    if (j->load.format.n == 0)
+        j->load.format = j->match.version;
+    if (j->tally && (rc = describe(j, e)))
+        return rc;
+    if (!is_known) {
+        fa_buf b;
+        fa_jw w;
+
+        fa_buf_init(&b, 1 << 20);
+        fa_jw_init(&w, &b);
+        fa_jw_obj(&w);
+        fa_jw_key(&w, "notices");
+        fa_jw_arr(&w);
+        for (size_t i = 0; i < j->match.nnotice; i++)
+            fa_jw_str(&w, j->match.notice[i]);
+        fa_jw_end_arr(&w);
+        fa_jw_end_obj(&w);
+        j->load.detail = fa_buf_dup(&b, j->a);
+        fa_buf_release(&b);
+        if (!j->load.detail.p)
+            return fa_oom(e);
+    }
+    rc = is_known ? fa_load_update(j->l->store, j->l->account, &j->load, e)
+                  : fa_load_add(j->l->store, j->l->account, &j->load, &j->load.id, e);
+    out->load = j->load;
+    out->notice = j->match.notice;
+    out->nnotice = j->match.nnotice;
+    return rc;
+}
+
 static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
 {
     fa_rc rc;
@@ -1036,7 +1154,15 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
     const fa_tally_row *file;
     size_t nfile;
 
-    if ((rc = start_ticking(j, e)) || (rc = begin_load(j, e)) || (rc = sizes_match(j, &same, e)))
+    if ((rc = start_ticking(j, e)) || (rc = begin_load(j, e)))
+        return rc;
+    if (j->nfile == 0)
+        return end_unchanged(j, out, e);
+    if ((rc = fa_load_is_older(j, &same, e)))
+        return rc;
+    if (same)
+        return end_unchanged(j, out, e);
+    if ((rc = sizes_match(j, &same, e)))
         return rc;
     if (same) {
         int64_t id;
@@ -1056,6 +1182,10 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
         return rc;
     if (fa_tally_rows(j->tally) == 0)
         return fa_fail(e, FA_EDATA, "%.*s: there is a header and no row", FA_FMT(j->file[0].name));
+    if ((rc = fa_load_place_parts(j, e)) || (rc = fa_load_only_new_rows(j, &file, &nfile, e)))
+        return rc;
+    if (nfile == 0)
+        return end_unchanged(j, out, e);
     /* the record must know the load's line columns before the star is staged from it */
     if ((rc = seal_archive(j, file, nfile, e)) || (rc = describe(j, e)) ||
         (rc = fa_load_update(j->l->store, j->l->account, &j->load, e)) ||
@@ -1065,6 +1195,9 @@ static fa_rc load_locked(load_job *j, fa_load_result *out, fa_err *e)
     out->notice = j->match.notice;
     out->nnotice = j->match.nnotice;
     out->reject_file = j->reject_file;
+    if (fa_restatement_list(j->l->store, j->a, j->l->account, j->load.id, &out->change,
+                            &out->nchange, e))
+        return e->rc;
     if (fa_star_refresh(j->l, e))
         return e->rc;
     set_phase(j, "segments");

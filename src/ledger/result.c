@@ -16,7 +16,8 @@ fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t load_id, fa_load_
     memset(out, 0, sizeof *out);
     if (fa_load_get(l->store, a, l->account, load_id, &out->load, e) ||
         fa_total_list(l->store, a, l->account, load_id, &out->total, &out->ntotal, e) ||
-        fa_part_of_load(l->store, a, l->account, load_id, &out->part, &out->npart, e))
+        fa_part_of_load(l->store, a, l->account, load_id, &out->part, &out->npart, e) ||
+        fa_restatement_list(l->store, a, l->account, load_id, &out->change, &out->nchange, e))
         return e->rc;
     detail = json_loadb(out->load.detail.p ? out->load.detail.p : "", out->load.detail.n, 0, NULL);
     list = json_object_get(detail, "notices");
@@ -185,6 +186,46 @@ static void put_periods(fa_jw *w, const fa_load_result *r)
     fa_jw_bool(w, live);
 }
 
+static void put_changes(fa_jw *w, const fa_load_result *r)
+{
+    fa_jw_key(w, "madeAt");
+    if (r->load.made_ms >= 0)
+        fa_jw_time(w, r->load.made_ms);
+    else
+        fa_jw_null(w);
+    fa_jw_key(w, "restatements");
+    fa_jw_arr(w);
+    for (size_t i = 0; i < r->nchange; i++) {
+        const fa_restatement *c = &r->change[i];
+        fa_i128 before = 0, after = 0;
+        fa_buf b;
+
+        fa_buf_init(&b, 64);
+        fa_day_emit(&b, c->period);
+        fa_jw_obj(w);
+        fa_jw_key(w, "period");
+        fa_jw_str(w, (fa_str){b.p ? b.p : "", b.n >= 7 ? 7 : 0});
+        fa_buf_release(&b);
+        fa_jw_key(w, "currency");
+        fa_jw_str(w, c->currency);
+        fa_jw_key(w, "column");
+        fa_jw_str(w, c->column);
+        fa_jw_key(w, "before");
+        fa_jw_str(w, c->before);
+        fa_jw_key(w, "after");
+        fa_jw_str(w, c->after);
+        if (fa_dec_parse(c->before, false, &before, NULL) &&
+            fa_dec_parse(c->after, false, &after, NULL))
+            put_sum(w, "difference", after - before);
+        fa_jw_key(w, "closed");
+        fa_jw_bool(w, c->closed);
+        fa_jw_key(w, "at");
+        fa_jw_time(w, c->at_ms);
+        fa_jw_end_obj(w);
+    }
+    fa_jw_end_arr(w);
+}
+
 void fa_load_result_json(fa_jw *w, const fa_load_result *r, bool with_days)
 {
     const fa_load *l = &r->load;
@@ -239,6 +280,7 @@ void fa_load_result_json(fa_jw *w, const fa_load_result *r, bool with_days)
     put_totals(w, r);
     if (with_days)
         put_days(w, r);
+    put_changes(w, r);
     fa_jw_key(w, "notices");
     fa_jw_arr(w);
     for (i = 0; i < r->nnotice; i++)

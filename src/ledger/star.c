@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAR_VERSION 2
+#define STAR_VERSION 3
 
 fa_rc fa_execf(fa_conn *c, fa_err *e, const char *fmt, ...)
 {
@@ -118,7 +118,8 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
         fa_execf(
             c, e,
             "CREATE TABLE IF NOT EXISTS part(part_id UINTEGER NOT NULL, load_id BIGINT NOT NULL,"
-            " source_id BIGINT NOT NULL, period DATE NOT NULL, seal UUID NOT NULL DEFAULT "
+            " source_id BIGINT NOT NULL, period DATE NOT NULL, mask UTINYINT NOT NULL DEFAULT 0, "
+            "seal UUID NOT NULL DEFAULT "
             "uuid())") ||
         fa_execf(c, e, "INSERT INTO star VALUES (%d)", STAR_VERSION))
         return e->rc;
@@ -144,6 +145,58 @@ static fa_rc take_range(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
+static const char *const center_names[FA_CENTERS_MAX] = {"AWS", "Azure", "GCP", "Oracle",
+                                                         "Custom Cost"};
+
+const char *fa_ledger_center(unsigned i)
+{
+    return i < FA_CENTERS_MAX ? center_names[i] : "";
+}
+
+uint32_t fa_ledger_approximated(fa_ledger *l, fa_measure m)
+{
+    uint32_t out = 0;
+
+    pthread_mutex_lock(&l->state);
+    for (unsigned i = 0; i < FA_CENTERS_MAX; i++)
+        out |= (l->approximated[i] >> m & 1) << i;
+    pthread_mutex_unlock(&l->state);
+    return out;
+}
+
+/* What the live loads say of themselves. A record that cannot be read says nothing. */
+static void refresh_approximated(fa_ledger *l)
+{
+    uint32_t bits[FA_CENTERS_MAX] = {0};
+    fa_arena a;
+    fa_part *live;
+    size_t n;
+    fa_err e;
+
+    fa_arena_init(&a, 64 << 20);
+    if (fa_part_live(l->store, &a, l->account, &live, &n, &e))
+        n = 0;
+    for (size_t i = 0; i < n; i++) {
+        fa_load load;
+        json_t *detail;
+        const char *center;
+
+        if ((i && live[i].load_id == live[i - 1].load_id) ||
+            fa_load_get(l->store, &a, l->account, live[i].load_id, &load, &e))
+            continue;
+        detail = json_loadb(load.detail.p ? load.detail.p : "", load.detail.n, 0, NULL);
+        center = json_string_value(json_object_get(detail, "center"));
+        for (unsigned k = 0; center && k < FA_CENTERS_MAX; k++)
+            if (strcmp(center, center_names[k]) == 0)
+                bits[k] |= (uint32_t)json_integer_value(json_object_get(detail, "approximated"));
+        json_decref(detail);
+    }
+    fa_arena_release(&a);
+    pthread_mutex_lock(&l->state);
+    memcpy(l->approximated, bits, sizeof bits);
+    pthread_mutex_unlock(&l->state);
+}
+
 fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
 {
     fa_conn *c = NULL;
@@ -156,6 +209,7 @@ fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
                                  " min(day), max(day) FROM daily"),
                           NULL, 0, take_range, &r, e);
     fa_conn_put(c);
+    refresh_approximated(l);
     fa_engine_changed(l->engine);
     pthread_mutex_lock(&l->state);
     if (rc) { /* what is committed is committed: nobody may wait for ever */
@@ -671,6 +725,9 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
             goto done;
         i = k;
     }
+    if ((rc = fa_execf(c, e, "BEGIN")) || (rc = fa_view_settle(l, c, live, nlive, e)))
+        goto done;
+    rc = fa_star_commit(l, c, e);
 done:
     fa_conn_put(c);
     fa_arena_release(&a);

@@ -244,8 +244,11 @@ static struct curl_slist *header_list(const fa_net_request *q, bool *ok)
 {
     struct curl_slist *list = NULL, *more;
 
+    /* libcurl 7.88 would sign "Expect:" although it is not sent, and no store would take the signature */
+    size_t n = q->nheader + !q->sign;
+
     *ok = true;
-    for (size_t i = 0; i <= q->nheader && *ok; i++) {
+    for (size_t i = 0; i < n && *ok; i++) {
         const char *text = i < q->nheader ? q->header[i] : "Expect:";
 
         more = strpbrk(text, "\r\n") ? NULL : curl_slist_append(list, text);
@@ -501,7 +504,7 @@ bool fa_net_retryable(int status)
 }
 
 /* Seconds or a date; -1: there is none. */
-static int64_t retry_after(const fa_net_response *r)
+int64_t fa_net_retry_after(const fa_net_response *r)
 {
     fa_str s = fa_net_header(r, "Retry-After");
     uint64_t sec;
@@ -541,6 +544,15 @@ static fa_rc wait_ms(int64_t ms, const volatile bool *cancel, fa_err *e)
         nanosleep(&ts, NULL);
     }
     return fa_flag_get(cancel) ? fa_fail(e, FA_ECANCELLED, "cancelled") : FA_OK;
+}
+
+fa_rc fa_net_pause(const fa_net *n, int tried, int64_t after_ms, const volatile bool *cancel,
+                   fa_err *e)
+{
+    if (after_ms > AFTER_MAX_MS)
+        return fa_fail(e, FA_ELIMIT, "asked too often: come back in %lld minutes",
+                       (long long)(after_ms / 60000));
+    return wait_ms(after_ms >= 0 ? after_ms + backoff(n, 1) : backoff(n, tried), cancel, e);
 }
 
 static bool idempotent(const char *m)
@@ -593,11 +605,11 @@ static fa_rc tries(fa_net *n, fa_arena *a, const fa_net_request *q, CURLU *u, co
         fa_buf_release(&c.headers);
         if (!again || k == most)
             return rc;
-        if (!rc && (after = retry_after(r)) > AFTER_MAX_MS)
+        if (!rc && (after = fa_net_retry_after(r)) > AFTER_MAX_MS)
             return rc; /* a later run comes back */
         fa_log(FA_LOG_DEBUG, "net_retry", "host=%s try=%d status=%d", t->host, k,
                rc ? 0 : r->status);
-        if ((rc = wait_ms(after >= 0 ? after + backoff(n, 1) : backoff(n, k), q->cancel, e)))
+        if ((rc = fa_net_pause(n, k, after, q->cancel, e)))
             return rc;
     }
 }

@@ -85,5 +85,9 @@ fa_str fa_net_header(const fa_net_response *r, const char *name);
  * `what` and the status, and nothing of the body. */
 fa_rc fa_net_judge(const fa_net_response *r, const char *what, fa_err *e);
 bool  fa_net_retryable(int status); /* 408, 425, 429, 500, 502, 503, 504 */
+/* For who retries himself: what Retry-After says in ms (-1: nothing), and the wait after the `tried`th try: that
+ * long, else anything up to the doubled first wait. FA_ECANCELLED; FA_ELIMIT: told to wait more than five minutes. */
+int64_t fa_net_retry_after(const fa_net_response *r);
+FA_MUST_CHECK fa_rc fa_net_pause(const fa_net *n, int tried, int64_t after_ms, const volatile bool *cancel, fa_err *e);
 
 #endif

@@ -168,6 +168,12 @@ void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r)
     fa_jw_int(w, (int64_t)r->ngroup_all);
     fa_jw_key(w, "rows");
     fa_jw_int(w, r->rows);
+    fa_jw_key(w, "approximated");
+    fa_jw_arr(w);
+    for (unsigned i = 0; i < FA_CENTERS_MAX; i++)
+        if (r->approximated >> i & 1)
+            fa_jw_z(w, fa_ledger_center(i));
+    fa_jw_end_arr(w);
     fa_jw_key(w, "knownTo");
     if (r->known_to == INT32_MIN) {
         fa_jw_null(w);

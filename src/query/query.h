@@ -145,6 +145,7 @@ typedef struct fa_answer {
     bool      mixed_units;             /* usage comes in several units: total's usage is 0, there is no such sum */
     fa_str    currency;
     int64_t   rows;                    /* bill rows behind the answer */
+    uint32_t  approximated;            /* bits of fa_ledger_center: cost centers that lack a cost type asked for */
     int32_t   known_to;                /* cost known up to this day; INT32_MIN: nothing loaded */
 } fa_answer;
 

@@ -782,6 +782,8 @@ static fa_rc get_groups(work *w)
 static fa_rc run_once(work *w)
 {
     *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
+    for (size_t m = 0; m < w->p->nmeasure; m++)
+        w->out->approximated |= fa_ledger_approximated(w->l, w->p->measure[m].type->measure);
     if (make_buckets(w) || make_previous(w) || get_groups(w) || make_cores(w) ||
         (w->by_rows ? read_archive(w) : scan_totals(w)) || choose(w) || fill(w) || finish(w))
         return w->e->rc;

@@ -4,16 +4,18 @@
 
 #define COLUMNS                                                                                    \
     "l.id, l.source_id, s.name, l.format, l.state, l.error, l.files, l.detail, l.content_hash,"    \
-    " l.rows, l.rejected, l.started_ms, l.finished_ms"
+    " l.rows, l.rejected, l.started_ms, l.finished_ms, l.made_ms"
 #define FROM " FROM load l JOIN source s ON s.account = l.account AND s.id = l.source_id"
 
 #define LOAD_STATEMENTS(X)                                                                         \
     X(add, "INSERT INTO load (account, source_id, format, state, error, files, detail,"            \
-           " content_hash, rows, rejected, started_ms, finished_ms)"                               \
-           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")                          \
-    X(update, "UPDATE load SET format = ?3, state = ?4, error = ?5, files = ?6, detail = ?7,"      \
-              " content_hash = ?8, rows = ?9, rejected = ?10, started_ms = ?11, finished_ms = ?12" \
-              " WHERE account = ?1 AND id = ?2")                                                   \
+           " content_hash, rows, rejected, started_ms, finished_ms, made_ms)"                      \
+           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")                     \
+    X(update,                                                                                      \
+      "UPDATE load SET format = ?3, state = ?4, error = ?5, files = ?6, detail = ?7,"              \
+      " content_hash = ?8, rows = ?9, rejected = ?10, started_ms = ?11, finished_ms = ?12,"        \
+      " made_ms = ?13"                                                                             \
+      " WHERE account = ?1 AND id = ?2")                                                           \
     X(get, "SELECT " COLUMNS FROM " WHERE l.account = ?1 AND l.id = ?2")                           \
     X(list, "SELECT " COLUMNS FROM " WHERE l.account = ?1 AND (?2 = 0 OR l.source_id = ?2)"        \
             " ORDER BY l.id DESC LIMIT ?3")                                                        \
@@ -39,6 +41,7 @@ static void read_load(fa_db_row *r, void *out)
     v->rejected = fa_db_int(r);
     v->started_ms = fa_db_int(r);
     v->finished_ms = fa_db_int(r);
+    v->made_ms = fa_db_int(r);
 }
 
 fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa_err *e)
@@ -48,9 +51,9 @@ fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa
 
     if (rc)
         return rc;
-    rc = fa_db_run(s, table, ST_add, NULL, e, "tittttttiiii", account, v->source_id, v->format,
+    rc = fa_db_run(s, table, ST_add, NULL, e, "tittttttiiiii", account, v->source_id, v->format,
                    v->state, v->error, v->files, v->detail, v->content_hash, v->rows, v->rejected,
-                   v->started_ms, v->finished_ms);
+                   v->started_ms, v->finished_ms, v->made_ms);
     if (!rc)
         *id = fa_db_last_id(s);
     return fa_store_leave(s, opened, rc, e);
@@ -59,9 +62,9 @@ fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa
 fa_rc fa_load_update(fa_store *s, fa_str account, const fa_load *v, fa_err *e)
 {
     int64_t changed = 0;
-    fa_rc rc = fa_db_run(s, table, ST_update, &changed, e, "tittttttiiii", account, v->id,
+    fa_rc rc = fa_db_run(s, table, ST_update, &changed, e, "tittttttiiiii", account, v->id,
                          v->format, v->state, v->error, v->files, v->detail, v->content_hash,
-                         v->rows, v->rejected, v->started_ms, v->finished_ms);
+                         v->rows, v->rejected, v->started_ms, v->finished_ms, v->made_ms);
 
     if (!rc && !changed)
         rc = fa_fail(e, FA_ENOTFOUND, "no such load: %lld", (long long)v->id);

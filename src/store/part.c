@@ -1,23 +1,24 @@
 /*
  * part.c - the billing periods of loads, and the one change that makes a load count.
  *
- * At most one part of a source and period is live (a unique index says so): going live takes the
+ * At most one part of a source, period and scope is live (a unique index says so): going live takes the
  * others down first, inside one transaction.
  */
 #include "store/db.h"
 
-#define COLUMNS "id, load_id, source_id, period, rows, live"
+#define COLUMNS "id, load_id, source_id, period, rows, live, scope, payer"
 
 #define PART_STATEMENTS(X)                                                                         \
-    X(add, "INSERT INTO part (account, load_id, source_id, period, rows, live)"                    \
-           " VALUES (?1, ?2, ?3, ?4, ?5, ?6)")                                                     \
-    X(take_down, "UPDATE part SET live = 0 WHERE account = ?1 AND live = 1 AND load_id <> ?2"      \
-                 " AND (source_id, period) IN"                                                     \
-                 " (SELECT source_id, period FROM part WHERE account = ?1 AND load_id = ?2)")      \
+    X(add, "INSERT INTO part (account, load_id, source_id, period, rows, live, scope, payer)"      \
+           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                             \
+    X(take_down,                                                                                   \
+      "UPDATE part SET live = 0 WHERE account = ?1 AND live = 1 AND load_id <> ?2"                 \
+      " AND (source_id, period, scope) IN"                                                         \
+      " (SELECT source_id, period, scope FROM part WHERE account = ?1 AND load_id = ?2)")          \
     X(put_up, "UPDATE part SET live = 1 WHERE account = ?1 AND load_id = ?2")                      \
     X(replaced, "UPDATE load SET state = 'replaced' WHERE account = ?1 AND state = 'live'"         \
                 " AND id IN (SELECT o.load_id FROM part o JOIN part n ON n.account = o.account"    \
-                " AND n.source_id = o.source_id AND n.period = o.period"                           \
+                " AND n.source_id = o.source_id AND n.period = o.period AND n.scope = o.scope"     \
                 " WHERE o.account = ?1 AND n.load_id = ?2 AND o.load_id <> ?2)"                    \
                 " AND NOT EXISTS (SELECT 1 FROM part p WHERE p.account = ?1"                       \
                 " AND p.load_id = load.id AND p.live = 1)")                                        \
@@ -42,6 +43,8 @@ static void read_part(fa_db_row *r, void *out)
     v->period = (int32_t)fa_db_int(r);
     v->rows = fa_db_int(r);
     v->live = fa_db_int(r) != 0;
+    v->scope = fa_db_text(r);
+    v->payer = fa_db_text(r);
 }
 
 fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa_err *e)
@@ -51,8 +54,9 @@ fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa
 
     if (rc)
         return rc;
-    rc = fa_db_run(s, table, ST_add, NULL, e, "tiiiii", account, p->load_id, p->source_id,
-                   (int64_t)p->period, p->rows, (int64_t)p->live);
+    rc = fa_db_run(s, table, ST_add, NULL, e, "tiiiiitt", account, p->load_id, p->source_id,
+                   (int64_t)p->period, p->rows, (int64_t)p->live,
+                   p->scope.p ? p->scope : FA_STR(""), p->payer.p ? p->payer : FA_STR(""));
     if (!rc)
         *id = fa_db_last_id(s);
     return fa_store_leave(s, opened, rc, e);

@@ -248,6 +248,7 @@ typedef struct fa_load {
     fa_str  detail;  /* JSON object: mapping, line columns, notices: what a rebuild needs */
     fa_str  content_hash; /* 64 hex over the files' hashes, order-free */
     int64_t rows, rejected, started_ms, finished_ms; /* finished -1: not yet */
+    int64_t made_ms; /* when the provider made the delivery; -1: not known */
 } fa_load;
 FA_MUST_CHECK fa_rc fa_load_add(fa_store *s, fa_str account, const fa_load *v, int64_t *id, fa_err *e);
 FA_MUST_CHECK fa_rc fa_load_update(fa_store *s, fa_str account, const fa_load *v, fa_err *e); /* by id, all but id and source_id */
@@ -262,9 +263,11 @@ typedef struct fa_part {
     int32_t period; /* first day of the billing month */
     int64_t rows;
     bool    live;
+    fa_str  scope; /* "": replaces its month; "actual", "amortized": a view; "load:7": adds to it */
+    fa_str  payer; /* billing account; "": several or none */
 } fa_part;
 FA_MUST_CHECK fa_rc fa_part_add(fa_store *s, fa_str account, const fa_part *p, int64_t *id, fa_err *e);
-/* Makes every part of load_id live and what they replace (same source and period) not; loads left
+/* Makes every part of load_id live and what they replace (same source, period and scope) not; loads left
  * without a live part become `replaced`. Call inside a transaction. */
 FA_MUST_CHECK fa_rc fa_part_go_live(fa_store *s, fa_str account, int64_t load_id, fa_err *e);
 /* Of a source only the parts of keep_load stay live (0: none); loads left without one become `replaced`. *n: how many went. */
@@ -281,6 +284,22 @@ typedef struct fa_total {
 } fa_total;
 FA_MUST_CHECK fa_rc fa_total_add(fa_store *s, fa_str account, int64_t load_id, const fa_total *t, size_t n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_total_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_total **out, size_t *n, fa_err *e);
+
+/* What a delivery changed of a month that had been there before. */
+typedef struct fa_restatement {
+    int64_t load_id;
+    int32_t period;
+    fa_str  currency, column;
+    int64_t at_ms;
+    bool    closed;
+    fa_str  before, after; /* exact decimals */
+} fa_restatement;
+FA_MUST_CHECK fa_rc fa_restatement_add(fa_store *s, fa_str account, const fa_restatement *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_restatement_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id /* 0: all */,
+                                        fa_restatement **out, size_t *n, fa_err *e);
+/* How a source's tables are read: JSON; empty: no mapping is kept. */
+FA_MUST_CHECK fa_rc fa_mapping_put(fa_store *s, fa_str account, int64_t source_id, fa_str body, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mapping_get(fa_store *s, fa_arena *a, fa_str account, int64_t source_id, fa_str *body, fa_err *e);
 
 /* ---- saved views ---- */
 typedef struct fa_view {

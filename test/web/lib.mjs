@@ -56,8 +56,8 @@ export function run(...args) {
 }
 
 /** A server on a free port; stops with the test. */
-export async function serve(data) {
-    const child = spawn(farthing, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+export async function serve(data, ...more) {
+    const child = spawn(farthing, ['serve', '--data', data, '--listen', '127.0.0.1:0', ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';
     const base = await new Promise((resolve, reject) => {
         const late = setTimeout(() => reject(new Error('the server did not start: ' + out)), 60_000);

@@ -29,37 +29,40 @@ interface TrustedTypes {
     },
 });
 
-type Screen = () => JSX.Element;
-/** A screen that is a file of its own, fetched when somebody goes there. */
-function later(fetchScreen: () => Promise<Screen>): Screen {
-    let Known: Screen | null = null;
+/** A screen that is fetched when it is first opened. */
+function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element }>): () => JSX.Element {
+    let got: (() => JSX.Element) | null = null;
     return function Later(): JSX.Element {
-        const [Now, setNow] = useState<Screen | null>(() => Known);
+        const [, ready] = useState(got !== null);
         const [failed, setFailed] = useState(false);
         useEffect(() => {
-            if (Now || failed) return;
-            fetchScreen().then((s) => {
-                Known = s;
-                setNow(() => s);
-            }).catch(() => setFailed(true));
-        }, [Now, failed]);
-        if (Now) return <Now />;
-        if (failed) return <section class="card"><Empty what="This screen could not be fetched"><p>The server did not send its file. It may have been updated: load the page again.</p><p><button type="button" onClick={() => location.reload()}>Load again</button></p></Empty></section>;
-        return <section class="card"><Skeleton rows={8} label="Fetching the screen" /></section>;
+            if (!got)
+                void fetchIt().then((m) => {
+                    got = m.default;
+                    ready(true);
+                }, () => setFailed(true));
+        }, []);
+        if (got) {
+            const Screen = got;
+            return <Screen />;
+        }
+        return <section class="card">{failed ? <Failure what={`${name} could not be fetched`} error={new ApiError(0, 'could not reach the server', null, null, null, null)} retry={() => location.reload()} /> : <Skeleton rows={4} label={`Fetching ${name}`} />}</section>;
     };
 }
-const VirtualTags = later(() => import('./pages/tags').then((m) => m.VirtualTags));
-const TagPage = later(() => import('./pages/tag').then((m) => m.TagPage));
-const TelemetryScreen = later(() => import('./pages/telemetry').then((m) => m.TelemetryCentre));
-const CustomCostScreen = later(() => import('./pages/customcosts').then((m) => m.CustomCosts));
-const Drilldowns = later(() => import('./pages/drilldowns').then((m) => m.Drilldowns));
+const Connections = later('Sources', () => import('./pages/connections'));
+const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) => ({ default: m.VirtualTags })));
+const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
+const TelemetryScreen = later('Telemetry', () => import('./pages/telemetry').then((m) => ({ default: m.TelemetryCentre })));
+const CustomCostScreen = later('Custom costs', () => import('./pages/customcosts').then((m) => ({ default: m.CustomCosts })));
+const Drilldowns = later('Drilldown', () => import('./pages/drilldowns').then((m) => ({ default: m.Drilldowns })));
 
+type Screen = () => JSX.Element;
 const SCREENS: Record<string, Screen> = {
     '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
-    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns,
+    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns, '/connections': Connections, '/admin': Admin,
 };
 /* Screens whose address goes on with the id of one thing. */
-const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage], ['/admin', Admin]];
+const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage], ['/connections/', Connections], ['/admin/', Admin]];
 
 function Page(): JSX.Element {
     const state = useCell(boot);

@@ -138,6 +138,7 @@ export interface LoadDetail extends Load {
     notices: string[];
 }
 export interface Job {
+    connectionId?: string | null;
     id: string;
     kind: string;
     source: string;

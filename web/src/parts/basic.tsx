@@ -6,6 +6,7 @@ import type { ApiError } from '../lib/api';
 const PATHS = {
     chart: 'M3 13V8M7 13V4M11 13V6M15 13V2',
     bills: 'M4 2h7l3 3v9H4zM6.5 7h5M6.5 10h5',
+    source: 'M3 5c0-1.400 2.700-2.500 6-2.500S15 3.600 15 5s-2.700 2.500-6 2.500S3 6.400 3 5v8c0 1.400 2.700 2.500 6 2.500s6-1.100 6-2.500V5M3 9c0 1.400 2.700 2.500 6 2.500S15 10.400 15 9',
     key: 'M6 12a3 3 0 1 0 0-6 3 3 0 0 0 0 6M9 9h6.500v2.500M13 9v2',
     person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
     tag: 'M2.500 9.500V3h6.500l6.500 6.500-6 6zM6 6.200v.2',
@@ -24,7 +25,7 @@ const PATHS = {
     check: 'M3.500 8.500 6.500 11.500 12.500 4.500',
 } as const;
 export type IconName = keyof typeof PATHS;
-const WIDE = new Set<IconName>(['chart', 'bills', 'key', 'person', 'people', 'menu', 'tag', 'path', 'meter', 'coin']);
+const WIDE = new Set<IconName>(['chart', 'bills', 'source', 'key', 'person', 'people', 'menu', 'tag', 'path', 'meter', 'coin']);
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
     const box = WIDE.has(name) ? 18 : 16;

@@ -27,7 +27,7 @@ interface Reallocated {
     currency?: string;
     total: { before: string; after: string; difference: string };
     values: { value: string; before: string; after: string; direct: string; shared: string }[];
-    entries: { name: string; type: Strategy; active: boolean; moved: string; notReallocated: string; carriedDays: number; rows: { value: string; weight: string; percent: string | number; cost: string; unitCost: string | null }[] }[];
+    entries: { name: string; type: Strategy; active: boolean; moved: string; notReallocated: string; carriedDays: number; rows: { value: string; weight: string | null; percent: string | number; cost: string; unitCost: string | null }[] }[];
     links: { source: string; target: string; cost: string }[];
 }
 const STRATEGIES: [Strategy, string, string][] = [
@@ -285,7 +285,7 @@ function Outcome({ r, currency }: { r: Reallocated; currency: string }): JSX.Ele
                             <table class="plain tight">
                                 <caption class="away">Shares of {e.name}</caption>
                                 <thead><tr><th scope="col">Target</th><th scope="col" class="num">Weight</th><th scope="col" class="num">Share</th><th scope="col" class="num">Cost</th>{unit ? <th scope="col" class="num">Per unit</th> : null}</tr></thead>
-                                <tbody>{e.rows.map((x) => <tr key={x.value}><th scope="row" class="clip">{x.value}</th><td class="num">{x.weight}</td><td class="num soft">{percent(dec(x.cost), moved) ?? '–'}</td><td class="num" title={exact(dec(x.cost), currency)}>{money(dec(x.cost), currency)}</td>{unit ? <td class="num mono">{x.unitCost ?? '–'}</td> : null}</tr>)}</tbody>
+                                <tbody>{e.rows.map((x) => <tr key={x.value}><th scope="row" class="clip">{x.value}</th><td class="num">{x.weight ?? '–'}</td><td class="num soft">{percent(dec(x.cost), moved) ?? '–'}</td><td class="num" title={exact(dec(x.cost), currency)}>{money(dec(x.cost), currency)}</td>{unit ? <td class="num mono">{x.unitCost ?? '–'}</td> : null}</tr>)}</tbody>
                             </table>
                         </div>
                     </details>
