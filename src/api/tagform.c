@@ -610,7 +610,9 @@ static void out_internal(fa_req *r, fa_jw *w, const json_t *doc)
     }
 }
 
-static void out_page(fa_jw *w, const json_t *doc)
+static void put_acl(fa_req *r, fa_jw *w, const json_t *doc);
+
+static void out_page(fa_req *r, fa_jw *w, const json_t *doc)
 {
     static const char *const lists[] = {"endpoints", "allocations"}, *const parts[] = {"dictionary",
                                                                                        "relation",
@@ -621,7 +623,7 @@ static void out_page(fa_jw *w, const json_t *doc)
     put_json(w, "folderId",
              json_is_string(json_object_get(doc, "folderId")) ? json_object_get(doc, "folderId")
                                                               : NULL);
-    put_json(w, "acl", json_object_get(doc, "acl"));
+    put_acl(r, w, doc);
     for (size_t i = 0; i < FA_COUNT(lists); i++) {
         json_t *none = json_array();
 
@@ -648,10 +650,10 @@ void tag_out(fa_req *r, fa_jw *w, tag_form form, const tag_ctx *x, const json_t 
     if (form == FORM_INTERNAL)
         out_internal(r, w, doc);
     if (form == FORM_PAGE)
-        out_page(w, doc);
+        out_page(r, w, doc);
     tag_out_rules(r, w, form, x, doc);
     if (form == FORM_V2)
-        put_json(w, "acl", json_object_get(doc, "acl"));
+        put_acl(r, w, doc);
     put_str(w, "createdBy", member(doc, "createdBy"));
     put_str(w, "updatedBy", member(doc, "updatedBy"));
     for (size_t i = 0; i < FA_COUNT(times); i++)
@@ -659,6 +661,95 @@ void tag_out(fa_req *r, fa_jw *w, tag_form form, const tag_ctx *x, const json_t 
             put_js_time(w, times[i], member(doc, times[i]));
         else
             put_str(w, times[i], member(doc, times[i]));
+}
+
+/* ---- who may ---- */
+
+#define KIND FA_STR("virtual_tag")
+
+fa_rc tag_may_read(fa_req *r, fa_str id, fa_err *e)
+{
+    return fa_tag_is_predefined(id) ? FA_OK
+                                    : fa_acl_read(r->ledger, r->mem, r->caller, KIND, id, e);
+}
+
+/* The tag, and whatever reads it: a change goes through. */
+static fa_rc guard(fa_req *r, const fa_tag_node *node, size_t at, bool *seen, fa_err *e)
+{
+    if (seen[at])
+        return FA_OK;
+    seen[at] = true;
+    for (size_t k = 0; k < node[at].nkey; k++)
+        if (fa_scope_guard(r->ledger, r->mem, r->caller, KIND, node[at].key[k].id,
+                           node[at].key[k].name, e))
+            return e->rc;
+    for (size_t i = 0; i < node[at].nusers; i++)
+        if (guard(r, node, node[at].users[i], seen, e))
+            return e->rc;
+    return FA_OK;
+}
+
+fa_rc tag_may_write(fa_req *r, fa_str id, fa_err *e)
+{
+    fa_tag_set *set = NULL;
+    fa_tag_node *node;
+    size_t n;
+    bool *seen;
+    fa_rc rc;
+
+    if (fa_tag_is_predefined(id)) /* refused, with better words, by who would change it */
+        return FA_OK;
+    if ((rc = fa_acl_write(r->ledger, r->mem, r->caller, KIND, id, e)) ||
+        (rc = fa_tags_live(r->ledger, &set, e)))
+        return rc;
+    if (!(rc = fa_tag_graph(set, r->mem, &node, &n, e)) &&
+        !(seen = fa_arena_array(r->mem, n + 1, sizeof *seen)))
+        rc = fa_oom(e);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (fa_str_eq(node[i].id, id))
+            rc = guard(r, node, i, seen, e);
+    fa_tag_set_put(set);
+    return rc;
+}
+
+/* An open tag that is said to be open stays without a list. */
+fa_rc tag_set_acl(fa_req *r, fa_str id, const json_t *acl, fa_err *e)
+{
+    fa_acl old, v;
+    fa_rc rc;
+
+    if (!json_is_object(acl))
+        return FA_OK;
+    if ((rc = fa_acl_parse(r->mem, acl, &v, e)) ||
+        (rc = fa_acl_get(r->ledger, r->mem, KIND, id, &old, e)) ||
+        (old.absent && v.read.type == FA_ACL_PUBLIC && v.write.type == FA_ACL_PUBLIC))
+        return rc;
+    v.owner = old.absent ? r->caller->id : old.owner;
+    rc = fa_acl_set(r->ledger, r->mem, KIND, id, &v, e);
+    if (rc == FA_ENOTFOUND)
+        e->rc = rc = FA_EDATA;
+    return rc;
+}
+
+static void put_acl(fa_req *r, fa_jw *w, const json_t *doc)
+{
+    fa_acl v;
+    fa_buf b = {0};
+    fa_jw one;
+    fa_err ignored;
+    json_t *acl = NULL;
+
+    if (!fa_tag_is_predefined(member(doc, "id")) &&
+        fa_acl_get(r->ledger, r->mem, KIND, member(doc, "id"), &v, &ignored) == FA_OK &&
+        !v.absent) {
+        fa_jw_init(&one, &b);
+        fa_acl_json(&one, &v);
+        acl = b.failed ? NULL : json_loadb(b.p, b.n, 0, NULL);
+        json_object_del(acl, "owner");
+    }
+    put_json(w, "acl", acl ? acl : json_object_get(doc, "acl"));
+    json_decref(acl);
+    fa_buf_release(&b);
 }
 
 /* ---- who uses a tag ---- */
@@ -734,7 +825,8 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
 
     *nuse = 0;
     if ((rc = fa_tag_open(r->ledger, r->mem, id, &row, &doc, e)) ||
-        (rc = fa_tags_live(r->ledger, &set, e)) || (rc = fa_tag_graph(set, r->mem, &node, &n, e)) ||
+        (rc = tag_may_write(r, id, e)) || (rc = fa_tags_live(r->ledger, &set, e)) ||
+        (rc = fa_tag_graph(set, r->mem, &node, &n, e)) ||
         (rc = tag_uses(r, node, n, id, use, nuse, e)))
         goto done;
     for (size_t i = 0; i < *nuse; i++)
@@ -743,8 +835,8 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
         rc = fa_fail(e, FA_ECONFLICT, "the %s \"%.*s\" uses this virtual tag%s",
                      strcmp((*use)[0].type, "view") == 0 ? "view" : "virtual tag",
                      FA_FMT((*use)[0].name), *nuse > 1 ? ", and others do" : "");
-    else
-        rc = fa_tag_delete(r->ledger, r->mem, id, forever, e);
+    else if (!(rc = fa_tag_delete(r->ledger, r->mem, id, forever, e)) && forever)
+        rc = fa_acl_drop(r->ledger, KIND, id, e);
 done:
     json_decref(doc);
     fa_tag_set_put(set);

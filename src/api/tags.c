@@ -257,7 +257,9 @@ static fa_rc answer_now(fa_req *r, fa_res *o, fa_str id, fa_err *e)
 
 fa_rc api_tag_get(fa_req *r, fa_res *o, fa_err *e)
 {
-    return answer_now(r, o, r->arg[0], e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    return rc ? rc : answer_now(r, o, r->arg[0], e);
 }
 
 /* Who may change tags may not always change how cost is reallocated (access.md 1.3). `was` NULL: a new tag. */
@@ -289,13 +291,16 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
         return rc;
     if (id.n) /* an unknown tag is 404 before its document is judged */
         rc = fa_tag_open(r->ledger, r->mem, id, &row, &out, e);
+    if (!rc && id.n && !(rc = tag_may_write(r, id, e)))
+        rc = tag_set_acl(r, id, json_object_get(r->json, "acl"), e);
     if (!rc && !(rc = tag_in(r, FORM_PAGE, &x, r->json, &in, e)))
         rc = may_reallocate(r, out, in, e);
     json_decref(out);
     out = NULL;
     tag_ctx_put(&x);
     edit.doc = in;
-    if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)))
+    if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)) &&
+        (id.n || !(rc = tag_set_acl(r, row.id, json_object_get(r->json, "acl"), e))))
         rc = answer(r, o, &row, out, e);
     o->status = id.n ? 200 : 201;
     json_decref(in);
@@ -352,7 +357,10 @@ fa_rc api_tag_delete(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_tag_undelete(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_rc rc = fa_tag_undelete(r->ledger, r->mem, r->arg[0], e);
+    fa_rc rc = tag_may_write(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_undelete(r->ledger, r->mem, r->arg[0], e);
 
     return rc ? rc : answer_now(r, o, r->arg[0], e);
 }
@@ -403,7 +411,8 @@ fa_rc api_tag_duplicate(fa_req *r, fa_res *o, fa_err *e)
     fa_buf rows = {0};
     fa_rc rc;
 
-    if ((r->json && (rc = in_text(r->json, "name", false, &name, e))) ||
+    if ((rc = tag_may_read(r, r->arg[0], e)) ||
+        (r->json && (rc = in_text(r->json, "name", false, &name, e))) ||
         (rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e)))
         return rc;
     forget_ids(json_object_get(doc, "relation"), "outputs");
@@ -444,7 +453,8 @@ fa_rc api_tag_name(fa_req *r, fa_res *o, fa_err *e)
     fa_rc rc;
 
     o->status = 204;
-    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "name", true, &name, e)))
+    if ((rc = tag_may_write(r, r->arg[0], e)) || (rc = in_object(r, e)) ||
+        (rc = in_text(r->json, "name", true, &name, e)))
         return rc;
     return fa_tag_rename(r->ledger, r->mem, r->arg[0], name, r->caller->email, e);
 }
@@ -455,7 +465,8 @@ fa_rc api_tag_folder(fa_req *r, fa_res *o, fa_err *e)
     fa_rc rc;
 
     o->status = 204;
-    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "folderId", false, &id, e)))
+    if ((rc = tag_may_write(r, r->arg[0], e)) || (rc = in_object(r, e)) ||
+        (rc = in_text(r->json, "folderId", false, &id, e)))
         return rc;
     return fa_tag_move(r->ledger, r->mem, r->arg[0], id, e);
 }
@@ -517,7 +528,11 @@ fa_rc api_tag_versions(fa_req *r, fa_res *o, fa_err *e)
     json_t *doc;
     size_t n;
     fa_jw w;
-    fa_rc rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (rc)
+        return rc;
+    rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e);
 
     json_decref(doc);
     if (rc || (rc = fa_tag_version_list(fa_ledger_store(r->ledger), r->mem, r->caller->account,
@@ -544,7 +559,11 @@ fa_rc api_tag_version(fa_req *r, fa_res *o, fa_err *e)
     json_t *doc;
     tag_ctx x;
     fa_jw w;
-    fa_rc rc = fa_tag_open_version(r->ledger, r->mem, r->arg[0], r->arg[1], &row, &v, &doc, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (rc)
+        return rc;
+    rc = fa_tag_open_version(r->ledger, r->mem, r->arg[0], r->arg[1], &row, &v, &doc, e);
 
     if (rc || (rc = tag_ctx_get(r, &x, e))) {
         json_decref(doc);
@@ -567,11 +586,12 @@ fa_rc api_tag_publish(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_tag_row row;
     json_t *doc;
-    fa_rc rc =
-        fa_tag_publish(r->ledger, r->mem, r->arg[0], r->arg[1], r->caller->email, &row, &doc, e);
+    fa_rc rc = tag_may_write(r, r->arg[0], e);
 
-    if (!rc)
-        rc = answer(r, o, &row, doc, e);
+    if (rc || (rc = fa_tag_publish(r->ledger, r->mem, r->arg[0], r->arg[1], r->caller->email, &row,
+                                   &doc, e)))
+        return rc;
+    rc = answer(r, o, &row, doc, e);
     json_decref(doc);
     return rc;
 }
@@ -661,7 +681,8 @@ fa_rc api_tag_usage(fa_req *r, fa_res *o, fa_err *e)
     fa_jw w;
     fa_rc rc;
 
-    if ((rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e)) ||
+    if ((rc = tag_may_read(r, r->arg[0], e)) ||
+        (rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e)) ||
         (rc = fa_tags_live(r->ledger, &set, e)) || (rc = fa_tag_graph(set, r->mem, &node, &n, e)) ||
         (rc = tag_uses(r, node, n, r->arg[0], &use, &nuse, e)))
         goto done;
@@ -724,7 +745,8 @@ fa_rc api_tag_rows_put(fa_req *r, fa_res *o, fa_err *e)
         return fa_oom(e);
     fa_arena_init(&own, (size_t)4 << 30); /* a million rows are more than a request may have */
     fa_buf_init(&text, (size_t)256 << 20);
-    if (!(rc = fa_file_read(r->body_file, (size_t)256 << 20, &text, e)))
+    if (!(rc = tag_may_write(r, r->arg[0], e)) &&
+        !(rc = fa_file_read(r->body_file, (size_t)256 << 20, &text, e)))
         rc = fa_tag_rows_put(r->ledger, &own, r->arg[0], fa_buf_view(&text), r->caller->email,
                              FA_STR("Rows uploaded"), faults, &result, e);
     if (rc == FA_EDATA && faults->n) {
@@ -745,7 +767,10 @@ fa_rc api_tag_rows_put(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_tag_rows_csv(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_rc rc = fa_tag_rows_csv(r->ledger, r->mem, r->arg[0], &o->body, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_rows_csv(r->ledger, r->mem, r->arg[0], &o->body, e);
 
     return rc ? rc : out_attachment(r, o, "text/csv; charset=utf-8", "dictionary.csv", e);
 }
@@ -754,7 +779,11 @@ fa_rc api_tag_rules_csv(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_tag_row row;
     json_t *doc;
-    fa_rc rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (rc)
+        return rc;
+    rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e);
 
     if (!rc)
         fa_rules_csv(&o->body, doc);
@@ -846,7 +875,8 @@ fa_rc api_tag_rules_import(fa_req *r, fa_res *o, fa_err *e)
     fa_buf_init(&text, 64 << 20);
     if (!faults)
         return fa_oom(e);
-    if (!(rc = fa_file_read(r->body_file, 64 << 20, &text, e)) &&
+    if (!(rc = tag_may_write(r, r->arg[0], e)) &&
+        !(rc = fa_file_read(r->body_file, 64 << 20, &text, e)) &&
         !(rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e)) &&
         !(rc = fa_rules_from_csv(fa_buf_view(&text), r->mem, faults, &rules, e)))
         rc = import_rules(r, o, doc, rules, e);
@@ -873,10 +903,11 @@ static void put_metadata(fa_res *o, const json_t *map)
 fa_rc api_tag_meta(fa_req *r, fa_res *o, fa_err *e)
 {
     json_t *map;
-    fa_rc rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
 
-    if (!rc)
-        put_metadata(o, map);
+    if (rc || (rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e)))
+        return rc;
+    put_metadata(o, map);
     json_decref(map);
     return rc;
 }
@@ -886,7 +917,7 @@ fa_rc api_tag_meta_put(fa_req *r, fa_res *o, fa_err *e)
     json_t *map = NULL;
     fa_rc rc;
 
-    if ((rc = in_object(r, e)))
+    if ((rc = tag_may_write(r, r->arg[0], e)) || (rc = in_object(r, e)))
         return rc;
     rc = fa_tag_metadata_put(r->ledger, r->mem, r->arg[0], json_object_get(r->json, "metadata"),
                              true, r->caller->email, &map, e);

@@ -25,6 +25,13 @@ void put_json(fa_jw *w, const char *key, const json_t *v); /* NULL: null */
 /* An error in the codes of an API: V1 has no 422 and no 409, V2 no 409. */
 fa_rc tag_fail(tag_form form, fa_rc rc, fa_err *e);
 
+/* May the caller see, may he change this tag? Changing needs the access list, and groups.manage when a row rule reads the
+ * tag or one that reads it (access.md 4.5, 5). FA_ENOTFOUND: not seen; FA_EFORBIDDEN. */
+FA_MUST_CHECK fa_rc tag_may_read(fa_req *r, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc tag_may_write(fa_req *r, fa_str id, fa_err *e);
+/* The access list that a document brings: taken over. */
+FA_MUST_CHECK fa_rc tag_set_acl(fa_req *r, fa_str id, const json_t *acl, fa_err *e);
+
 /* Who uses a tag, beside other tags: saved views. */
 typedef struct tag_use {
     const char *type;

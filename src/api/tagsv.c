@@ -125,10 +125,11 @@ static fa_rc get(fa_req *r, fa_res *o, tag_form form, fa_err *e)
 {
     fa_tag_row row;
     json_t *doc;
-    fa_rc rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
 
-    if (!rc)
-        rc = answer(r, o, form, doc, false, e);
+    if (rc || (rc = fa_tag_open(r->ledger, r->mem, r->arg[0], &row, &doc, e)))
+        return rc;
+    rc = answer(r, o, form, doc, false, e);
     json_decref(doc);
     return rc;
 }
@@ -193,7 +194,8 @@ static fa_rc save(fa_req *r, fa_res *o, tag_form form, bool is_new, fa_err *e)
         return rc;
     if (!is_new) {
         edit.id = r->arg[0];
-        if ((rc = fa_tag_open(r->ledger, r->mem, edit.id, &row, &out, e)))
+        if ((rc = fa_tag_open(r->ledger, r->mem, edit.id, &row, &out, e)) ||
+            (rc = tag_may_write(r, edit.id, e)))
             goto done;
         json_decref(out);
         out = NULL;
@@ -441,9 +443,9 @@ static void put_version(fa_jw *w, const fa_tag_row *row, const fa_tag_version *v
 static fa_rc tag_row(fa_req *r, fa_tag_row *row, fa_err *e)
 {
     json_t *doc;
-    fa_rc rc = fa_tag_open(r->ledger, r->mem, r->arg[0], row, &doc, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
 
-    if (!rc)
+    if (!rc && !(rc = fa_tag_open(r->ledger, r->mem, r->arg[0], row, &doc, e)))
         json_decref(doc);
     return rc;
 }
@@ -506,7 +508,8 @@ fa_rc api_v2_version(fa_req *r, fa_res *o, fa_err *e)
     fa_jw w;
     fa_rc rc;
 
-    if ((rc = fa_tag_open_version(r->ledger, r->mem, r->arg[0], r->arg[1], &row, &v, &doc, e)))
+    if ((rc = tag_may_read(r, r->arg[0], e)) ||
+        (rc = fa_tag_open_version(r->ledger, r->mem, r->arg[0], r->arg[1], &row, &v, &doc, e)))
         return rc;
     if ((rc = tag_ctx_get(r, &x, e)))
         goto done;
@@ -532,7 +535,10 @@ fa_rc api_v1_meta(fa_req *r, fa_res *o, fa_err *e)
 {
     json_t *map;
     fa_jw w;
-    fa_rc rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e);
 
     if (rc)
         return rc;
@@ -549,8 +555,11 @@ fa_rc api_v1_meta_put(fa_req *r, fa_res *o, fa_err *e)
 {
     json_t *map;
     fa_jw w;
-    fa_rc rc = fa_tag_metadata_put(r->ledger, r->mem, r->arg[0], r->json, false, r->caller->email,
-                                   &map, e);
+    fa_rc rc = tag_may_write(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_metadata_put(r->ledger, r->mem, r->arg[0], r->json, false, r->caller->email,
+                                 &map, e);
 
     if (rc)
         return tag_fail(FORM_V1, rc, e);
@@ -590,7 +599,10 @@ static void put_v2_meta(fa_req *r, fa_res *o, const json_t *map, bool with_id)
 fa_rc api_v2_meta(fa_req *r, fa_res *o, fa_err *e)
 {
     json_t *map;
-    fa_rc rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e);
+    fa_rc rc = tag_may_read(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_metadata(r->ledger, r->mem, r->arg[0], &map, e);
 
     if (rc)
         return meta_fail(rc, e);
@@ -602,8 +614,11 @@ fa_rc api_v2_meta(fa_req *r, fa_res *o, fa_err *e)
 fa_rc api_v2_meta_put(fa_req *r, fa_res *o, fa_err *e)
 {
     json_t *map;
-    fa_rc rc = fa_tag_metadata_put(r->ledger, r->mem, r->arg[0], r->json, false, r->caller->email,
-                                   &map, e);
+    fa_rc rc = tag_may_write(r, r->arg[0], e);
+
+    if (!rc)
+        rc = fa_tag_metadata_put(r->ledger, r->mem, r->arg[0], r->json, false, r->caller->email,
+                                 &map, e);
 
     if (rc)
         return meta_fail(rc, e);

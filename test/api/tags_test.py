@@ -764,3 +764,46 @@ def test_dictionary_feeds():
     wait_until(lambda: entry(file)["rows"] == 1 and not entry(file)["error"])
     s.stop()
     web.shutdown()
+
+
+def test_access_lists():
+    """A private tag is changed by its owner and administrators only; the account's own tokens may read all of it."""
+    m, b = bed(), page()
+    basic = Key(m["data"], "basic")
+    private, public = ({"type": t, "users": [], "groups": []} for t in ("private", "public"))
+    made = b.post("/api/tags", {**v2_body(), "acl": {"read": private, "write": private}}).expect(201).json
+    equal(made["acl"], {"read": private, "write": private})
+    path = "/v2/virtual-tags/" + made["id"]
+    equal(ask("GET", path, key=basic).expect(200).json["data"]["acl"], made["acl"])
+    before = tag_state()
+    for method, p in (("PUT", path), ("DELETE", path), ("PUT", path + "/metadata")):
+        ask(method, p, v2_body() if method == "PUT" else None, key=basic).expect(403, "FORBIDDEN")
+        ask(method, p.replace("v2", "v1"), v2_body() if method == "PUT" else None, key=basic).expect(403)
+    equal(tag_state(), before)
+    got = b.ask("PUT", "/api/tags/" + made["id"], {**made, "acl": {"read": public, "write": public}}).expect(200).json
+    equal(got["acl"], {"read": public, "write": public})
+    ask("PUT", path, v2_body(made["name"]), key=basic).expect(200)
+    b.ask("PUT", "/api/tags/" + made["id"], {**made, "acl": {"read": private, "write": public}}).expect(400)
+    b.ask("DELETE", "/api/tags/" + made["id"]).expect(204)
+
+
+def test_what_a_row_rule_reads_needs_groups_manage():
+    """access.md 4.5: whoever can edit the tag of a row rule, or a tag that one reads, could see other people's rows."""
+    m, b = bed(), page()
+    basic = Key(m["data"], "basic")
+    a, other = (ask("POST", "/v2/virtual-tags", v2_body()).expect(200).json["data"] for _ in "ab")
+    reader = ask("POST", "/v2/virtual-tags", {**v2_body(), "defaultValue": {
+        "costCenter": "Virtual Tags", "key": a["id"], "type": "virtual_tag"}}).expect(200).json["data"]
+    group = b.post("/api/admin/groups", {"name": name(), "dataAccessEnabled": True, "filters": {
+        "costCenter": "Virtual Tags", "key": reader["id"], "type": "virtual_tag", "operator": "is", "value": "Core"}}).expect(201).json
+    before = tag_state()
+    for t in (a, reader):
+        for method, path in (("PUT", "/v2/virtual-tags/"), ("PUT", "/v1/virtual-tags/"), ("DELETE", "/v1/virtual-tags/")):
+            ask(method, path + t["id"], v2_body(t["name"]) if method == "PUT" else None, key=basic).expect(403)
+    equal(tag_state(), before)
+    ask("PUT", "/v2/virtual-tags/" + other["id"], v2_body(other["name"]), key=basic).expect(200)
+    b.ask("PUT", "/api/tags/" + a["id"], v2_body(a["name"])).expect(200)  # an administrator may
+    b.ask("DELETE", "/api/admin/groups/" + group["id"]).expect(204)
+    ask("PUT", "/v2/virtual-tags/" + a["id"], v2_body(a["name"]), key=basic).expect(200)
+    for t in (reader, a, other):
+        ask("DELETE", "/v2/virtual-tags/" + t["id"]).expect(200)
