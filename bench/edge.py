@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import tagrules
+
 GLOBAL = {"costCenter": "Global"}
 TAG = {"env": "env", "team": "team"}
 
@@ -71,6 +73,10 @@ def panels(last):
             ask(last, 90, [dim("charge_category")], "month"), ask(last, 395, [dim("env", "tag")], "month")]
 
 
+def q3_sql(last, rules):
+    return f"SELECT {DAY}, {tagrules.case(rules)}, sum(EffectiveCost) FROM bill WHERE {where(last, 395)} GROUP BY ALL"
+
+
 class Server:
     """`farthing serve` on a free port, with a signed-in session."""
 
@@ -92,13 +98,16 @@ class Server:
     def headers(self):
         return {"Content-Type": "application/json", "X-Requested-With": "farthing", "Sec-Fetch-Site": "same-origin", "Cookie": self.cookie}
 
-    def post(self, path, body):
+    def get(self, path):
+        return json.loads(self.post(path, None, "GET")[1])
+
+    def post(self, path, body, method="POST"):
         for turn in range(2):
             c = getattr(self.local, "c", None)
             if c is None:
                 c = self.local.c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
             try:
-                c.request("POST", path, json.dumps(body), self.headers())
+                c.request(method, path, None if body is None else json.dumps(body), self.headers())
                 r = c.getresponse()
                 text = r.read()
                 break
@@ -107,7 +116,7 @@ class Server:
                 if turn:
                     raise
         if r.status not in (200, 201):
-            raise SystemExit(f"bench: POST {path}: {r.status} {text[:500]!r}")
+            raise SystemExit(f"bench: {method} {path}: {r.status} {text[:500]!r}")
         return r.headers, text
 
     def timed(self, path, bodies):

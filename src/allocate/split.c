@@ -38,8 +38,10 @@ static void give_rest(const split *s, size_t left)
 {
     fa_u128 high = 0, least; /* the leading bytes of the last remainder that gets a unit */
     size_t count[256], equal = left;
-    int shift = 128;
+    int shift = 8;
 
+    while (s->sum >> (shift - 1) >> 1) /* no remainder is longer than the sum */
+        shift += 8;
     for (; shift > 0; shift -= 8) {
         unsigned byte = 255;
 

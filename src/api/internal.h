@@ -106,7 +106,8 @@ fa_handler api_jobs, api_job_cancel, api_events;                                
 fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
     api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */
-fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers; /* telemetry.c */
+fa_handler api_telemetry_upload, api_telemetry_push, api_telemetry_refresh, api_telemetry_points, api_kpi_centers,
+    api_tag_moves;                                                               /* telemetry.c, moves.c */
 fa_handler api_credentials_get, api_credentials_post, api_credentials_put, api_credentials_delete; /* credentials.c */
 fa_handler api_connections_get, api_connections_post, api_connections_put, api_connections_delete; /* connections.c */
 fa_handler api_connections_test, api_connections_run, api_connections_runs;      /* connections.c */

@@ -264,6 +264,9 @@ const fa_route fa_routes[] = {
     {"GET", "/api/events", api_events, FA_PERM_COSTCENTERS_VIEW, PAGE | WHOLE, 0, 0, 0, FA_ENV_PAGE,
      "200", "Event stream of jobs and loads"},
 
+    {"POST", "/api/tags/reallocation", api_tag_moves, FA_PERM_REALLOC_VIEW, PAGE, 0, 0, 64 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "What the reallocation of a draft would do"},
+
     /* ---- the page: telemetry ---- */
     {"GET", "/api/telemetry", api_telemetry_list, FA_PERM_TELEMETRY_VIEW, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "Telemetry, with its freshness and who uses it"},

@@ -297,6 +297,8 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
         rc = may_reallocate(r, out, in, e);
     json_decref(out);
     out = NULL;
+    if (!rc)
+        rc = fa_tag_check_feeds(r->ledger, in, id, e);
     tag_ctx_put(&x);
     edit.doc = in;
     if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)) &&

@@ -210,7 +210,9 @@ static fa_rc save(fa_req *r, fa_res *o, tag_form form, bool is_new, fa_err *e)
         if (rc || (rc = live_asked(r, &edit.set_live, e)))
             goto done;
     }
-    if ((rc = tag_in(r, form, &x, r->json, &in, e)) || (!is_new && (rc = only_rules(r, form, e))))
+    if ((rc = tag_in(r, form, &x, r->json, &in, e)) ||
+        (rc = fa_tag_check_feeds(r->ledger, in, edit.id, e)) ||
+        (!is_new && (rc = only_rules(r, form, e))))
         goto done;
     if (form == FORM_INTERNAL) /* what it does not send stays */
         edit.keep_allocations = !is_new && !json_object_get(in, "allocations");

@@ -180,6 +180,13 @@ void fa_segment_unref(fa_segment *s)
     free(s);
 }
 
+/* A section with the padding behind it: every byte of the file is under some sum. */
+static uint64_t padded(const fa_seg_header *h, unsigned i)
+{
+    return (i + 1 < FA_SEG_SECTIONS ? h->section[i + 1].offset : h->file_bytes) -
+           h->section[i].offset;
+}
+
 static bool section_fits(const fa_seg_header *h, unsigned i)
 {
     const fa_seg_section *s = &h->section[i];
@@ -194,7 +201,8 @@ static bool section_fits(const fa_seg_header *h, unsigned i)
         want = h->rows[block] * s->width;
     return s->bytes == want && s->offset % ALIGN == 0 && s->offset <= h->file_bytes &&
            s->bytes + 16 <= h->file_bytes - s->offset && (s->width <= 8 || s->width == 16) &&
-           s->factor > 0;
+           s->factor > 0 && padded(h, i) >= s->bytes + 16 &&
+           padded(h, i) <= h->file_bytes - s->offset;
 }
 
 static const char *header_fault(const fa_segment *s, const fa_seg_part *p)
@@ -312,7 +320,7 @@ static void look_at_sum(void *arg)
 fa_rc fa_segment_verify(fa_segment *s, unsigned i, fa_err *e)
 {
     const fa_seg_section *x = &s->h.section[i];
-    sum_look look = {fa_segment_data(s, i), x->bytes, 0};
+    sum_look look = {fa_segment_data(s, i), padded(&s->h, i), 0};
 
     if (atomic_load(&s->seen[i]) == 1)
         return FA_OK;
@@ -539,7 +547,7 @@ static fa_rc fill_file(writer *w, int fd, const char *path, fa_err *e)
             if (start[i] < start[i - 1])
                 start[i] = start[i - 1]; /* a day without rows ends where the one before did */
         for (unsigned i = 0; i < FA_SEG_SECTIONS; i++)
-            w->h.section[i].sum = sum_of(w->map + w->h.section[i].offset, w->h.section[i].bytes);
+            w->h.section[i].sum = sum_of(w->map + w->h.section[i].offset, padded(&w->h, i));
         w->h.sum = header_sum(&w->h);
         memcpy(w->map, &w->h, sizeof w->h);
         if (msync(map, w->h.file_bytes, MS_SYNC) != 0 || fsync(fd) != 0)

@@ -19,14 +19,14 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#define FA_SEG_VERSION 1
+#define FA_SEG_VERSION 2
 #define FA_SEG_COLS (2 * FA_M__MONEY + (FA_M__COUNT - FA_M__MONEY)) /* money and rest, quantities */
 enum { FA_SEG_START, FA_SEG_TOTAL, FA_SEG_BLOCKS, FA_SEG_LINE = 0, FA_SEG_N = 1, FA_SEG_COL = 2 };
 #define FA_SEG_BLOCK(b) (FA_SEG_BLOCKS + (b) * (FA_SEG_COL + FA_SEG_COLS))
 #define FA_SEG_SECTIONS FA_SEG_BLOCK(2)
 
 typedef struct fa_seg_section {
-    uint64_t offset, bytes, sum; /* bytes without the padding; sum over them */
+    uint64_t offset, bytes, sum; /* bytes without the padding; sum over them and it */
     uint64_t factor;             /* of a column: multiplier */
     uint64_t max, max_high;      /* greatest stored magnitude, 128 bits */
     uint64_t width;              /* bytes per row */

@@ -196,6 +196,8 @@ fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa
         goto done;
     out->name = name;
     rc = put(l, a, by, out, !id.n, before, e);
+    if (!rc)
+        fa_telemetry_touch(); /* a view may feed one */
 done:
     json_decref(old);
     return rc;

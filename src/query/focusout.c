@@ -300,7 +300,7 @@ static fa_rc copy_once(fa_lens *v, fa_arena *a, const fa_plan *p, bool csv, cons
     fa_buf sql;
 
     fa_buf_init(&sql, SQL_BYTES);
-    if ((rc = fa_groups_of_plan(v, p, p->range.from, p->range.to, &g, e)) ||
+    if ((rc = fa_groups_of_rows(v, p, p->range.from, p->range.to, &g, e)) ||
         (rc = fa_conn_get(fa_ledger_engine(v->l), &c, e)))
         goto done;
     fa_conn_deadline(c, p->deadline_mono_ms);

@@ -142,6 +142,10 @@ const fa_key *fa_key_stored(const fa_catalog *c, fa_arena *a, fa_str center, fa_
 FA_MUST_CHECK fa_rc fa_filter_stored(const fa_catalog *c, fa_arena *a, const json_t *j, const char *path,
                                      const fa_filter **out, fa_err *e);
 
+/* ---- preview.c ---- */
+json_t *fa_draft_complete(const json_t *document); /* with an id and a name; NULL: no object, or no memory */
+fa_str fa_draft_key(const json_t *d, fa_str key);  /* the id of the key that is asked for; empty: the first */
+
 /* ---- select.c: lines that a filter lets through ---- */
 typedef struct fa_sel {
     fa_kept kept;
@@ -238,6 +242,10 @@ FA_MUST_CHECK fa_rc fa_days_of(fa_lens *v, const fa_plan *p, int32_t from, int32
 void fa_days_free(fa_days *d);
 /* Group arrays good for [from,to]: kept, or made. Give back with fa_groups_put. */
 FA_MUST_CHECK fa_rc fa_groups_of_plan(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
+                                      fa_err *e);
+/* For bill rows: as above, and where the filter touches values that move, the lines with a part in the answer; row rules
+ * then are asked of what the lines are before. */
+FA_MUST_CHECK fa_rc fa_groups_of_rows(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, fa_groups **out,
                                       fa_err *e);
 /* The slice at or after i that has days of [from,to], and which; SIZE_MAX: no more. */
 size_t fa_slice_of(const fa_groups *g, size_t i, int32_t from, int32_t to, int32_t *first, int32_t *last);

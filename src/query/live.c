@@ -4,7 +4,7 @@
  * The one idea: lines that only a replaced load knows stay in `line` and are offered to nobody. Which lines have facts
  * is read once per generation; a key's values are the texts on those lines, sorted once and kept.
  */
-#include "query/inner.h"
+#include "query/reallocate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,12 +144,16 @@ static int by_text(const void *x, const void *y)
     return fa_str_cmp(*(const fa_str *)x, *(const fa_str *)y);
 }
 
+/* moving: the catalog, where values move and there may be ones that no line has; else NULL. */
 static fa_rc make_values(fa_lens *v, const fa_key *k, const fa_filter *scope, const fa_days *d,
-                         fa_values *o, fa_err *e)
+                         const fa_catalog *moving, int32_t first, int32_t last, fa_values *o,
+                         fa_err *e)
 {
     if (!(o->texts = fa_codes_new(0)))
         return fa_oom(e);
-    for (size_t i = 0; i < d->n; i++) {
+    if (moving && rl_texts(v, k, scope, moving, first, last, o->texts, e))
+        return e->rc;
+    for (size_t i = 0; !moving && i < d->n; i++) {
         v->day = d->from[i];
         if (add_texts(v, k, scope, d->from[i], i + 1 < d->n ? d->from[i + 1] - 1 : FA_DAY_MAX, o,
                       e))
@@ -175,15 +179,20 @@ fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_value
     fa_hash h;
     fa_digest key;
     fa_values *o = NULL;
+    const fa_catalog *moving;
     int32_t first = 0, last = -1;
     fa_rc rc;
 
     *out = NULL;
     (void)fa_ledger_range(v->l, &first, &last);
-    if ((rc = fa_days_of(v, &p, first, last, &d, &key, e)))
+    if ((rc = rl_touches(&p, &moving, e)) || (rc = fa_days_of(v, &p, first, last, &d, &key, e)))
         goto done;
     fa_hash_begin(&h, "values");
     fa_hash_put(&h, &key, sizeof key);
+    if (moving) { /* what moves hangs on documents and telemetry */
+        fa_hash_str(&h, k->key);
+        fa_hash_u64(&h, fa_tag_set_hash(moving->tags));
+    }
     key = fa_hash_end(&h);
     if ((*out = (fa_values *)fa_keep_get(&key)))
         goto done;
@@ -193,7 +202,7 @@ fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_value
     }
     atomic_init(&o->kept.refs, 1);
     o->kept.free = free_values;
-    if ((rc = make_values(v, k, scope, &d, o, e)))
+    if ((rc = make_values(v, k, scope, &d, moving, first, last, o, e)))
         goto done;
     if (fa_ledger_generation(v->l) == v->generation)
         fa_keep_add(&key, &o->kept);

@@ -61,6 +61,21 @@ static void put_sums(fa_jw *w, const fa_plan *p, const fa_answer *r, const fa_gr
     fa_jw_end_arr(w);
 }
 
+/* {"direct","shared"} of what put_sums wrote. */
+static void put_parts(fa_jw *w, const fa_plan *p, const fa_group *g, const bool *none)
+{
+    fa_i128 direct[FA_MAX_MEASUREMENTS];
+
+    if (!p->shared)
+        return;
+    for (size_t m = 0; m < p->nmeasure; m++)
+        direct[m] = g->total_e10[m] - g->shared_e10[m];
+    fa_jw_key(w, "direct");
+    put_amounts(w, p, direct, none);
+    fa_jw_key(w, "shared");
+    put_amounts(w, p, g->shared_e10, none);
+}
+
 static void put_range(fa_jw *w, const char *name, const fa_range *r)
 {
     fa_buf b;
@@ -120,6 +135,7 @@ static void put_group(fa_jw *w, const fa_plan *p, const fa_answer *r, const fa_g
         fa_jw_str(w, g->unit);
     }
     put_sums(w, p, r, g, none);
+    put_parts(w, p, g, none);
     fa_jw_key(w, "isOthers");
     fa_jw_bool(w, g->is_others);
     fa_jw_key(w, "others");
@@ -163,6 +179,7 @@ void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r)
         fa_jw_str(w, r->total.unit);
     }
     put_sums(w, p, r, &r->total, none);
+    put_parts(w, p, &r->total, none);
     fa_jw_end_obj(w);
     fa_jw_key(w, "groupCount");
     fa_jw_int(w, (int64_t)r->ngroup_all);
@@ -230,6 +247,10 @@ static void csv_header(fa_buf *b, const fa_plan *p, const fa_answer *r)
     }
     for (size_t m = 0; m < p->nmeasure; m++)
         csv_head(b, p, m, "Total");
+    for (size_t m = 0; p->shared && m < p->nmeasure; m++) {
+        csv_head(b, p, m, "Direct");
+        csv_head(b, p, m, "Shared");
+    }
     for (size_t m = 0; p->previous && m < p->nmeasure; m++)
         csv_head(b, p, m, "Previous");
     fa_buf_z(b, "\r\n");
@@ -265,6 +286,10 @@ static void csv_row(fa_buf *b, const fa_plan *p, const fa_answer *r, const fa_gr
             csv_amount(b, g->cell_e10[i * p->nmeasure + m], none[m]);
     for (size_t m = 0; m < p->nmeasure; m++)
         csv_amount(b, g->total_e10[m], none[m]);
+    for (size_t m = 0; p->shared && m < p->nmeasure; m++) {
+        csv_amount(b, g->total_e10[m] - g->shared_e10[m], none[m]);
+        csv_amount(b, g->shared_e10[m], none[m]);
+    }
     for (size_t m = 0; p->previous && m < p->nmeasure; m++)
         csv_amount(b, g->previous_e10[m], none[m]);
     fa_buf_z(b, "\r\n");

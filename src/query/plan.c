@@ -127,7 +127,7 @@ static fa_rc read_top(const json_t *j, fa_plan *p, fa_err *e)
             return fail_at(e, "top", "must be a whole number from 0 to 1000");
         p->top = (size_t)json_integer_value(v);
     }
-    if (read_bool(j, "others", true, &p->others, e))
+    if (read_bool(j, "others", true, &p->others, e) || read_bool(j, "shared", false, &p->shared, e))
         return e->rc;
     return read_bool(j, "previous", false, &p->previous, e);
 }
@@ -224,5 +224,9 @@ void fa_plan_json(fa_jw *w, const fa_plan *p)
     fa_jw_int(w, (int64_t)p->top);
     fa_jw_key(w, "others");
     fa_jw_bool(w, p->others);
+    if (p->shared) {
+        fa_jw_key(w, "shared");
+        fa_jw_bool(w, true);
+    }
     fa_jw_end_obj(w);
 }

@@ -582,7 +582,7 @@ static bool give_id(json_t *o)
 }
 
 /* The document with what a new tag lacks. */
-static json_t *complete(const json_t *document)
+json_t *fa_draft_complete(const json_t *document)
 {
     json_t *d = json_is_object(document) ? json_deep_copy(document) : NULL;
     const char *name = json_string_value(json_object_get(d, "name"));
@@ -602,7 +602,7 @@ static json_t *complete(const json_t *document)
 }
 
 /* The id of the document's key that is asked for. */
-static fa_str key_id(const json_t *d, fa_str key)
+fa_str fa_draft_key(const json_t *d, fa_str key)
 {
     const json_t *list = json_object_get(json_object_get(d, "relation"), "outputs");
     const json_t *id;
@@ -643,7 +643,7 @@ static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, 
 fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document,
                  fa_str key, const fa_plan *p, fa_try_preview *out, fa_err *e)
 {
-    json_t *d = complete(document);
+    json_t *d = fa_draft_complete(document);
     fa_catalog *draft = NULL;
     fa_tag_set *set = NULL;
     bool fresh = false;
@@ -664,7 +664,7 @@ fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t
         work w = {.l = l, .a = a, .p = p, .e = e};
 
         if (!(rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, e)))
-            rc = try_once(&w, live, draft, key_id(d, key), out);
+            rc = try_once(&w, live, draft, fa_draft_key(d, key), out);
         fresh = fa_ledger_generation(l) == w.v.generation;
         close_work(&w);
         if (rc && !fresh && rc != FA_ETIMEOUT && rc != FA_ECANCELLED && i + 1 < TRIES)

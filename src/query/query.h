@@ -119,6 +119,7 @@ typedef struct fa_plan {
     const fa_filter *scope;               /* the caller's row rules; NULL: everything. ANDed by run, never shown */
     bool             previous;            /* also the previous period */
     size_t           top;                 /* keep the N largest groups by measure[0] over the range; 0: all */
+    bool             shared;              /* also what of each group came from another value by reallocation */
     bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
     int64_t          deadline_mono_ms;
 } fa_plan;
@@ -131,6 +132,7 @@ typedef struct fa_group {
     bool    is_others;
     size_t  nothers;             /* how many groups Others stands for */
     fa_i128 total_e10[FA_MAX_MEASUREMENTS], previous_e10[FA_MAX_MEASUREMENTS];
+    fa_i128 shared_e10[FA_MAX_MEASUREMENTS]; /* of total: reallocated from other values; when asked for */
     fa_i128 sum_e18[FA_MAX_MEASUREMENTS]; /* of sums: the exact total, before rounding made the groups add up */
     fa_i128 *cell_e10;           /* [nbucket * nmeasure], bucket-major; zero-filled */
     bool    *has;                /* [nbucket]: there were rows (zero-filled cells have none) */
@@ -218,6 +220,36 @@ typedef struct fa_try_cause {
 /* Which rules of a tag labelled what the plan selects, by cost. The costs add up to the plan's total. */
 FA_MUST_CHECK fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan *p, fa_try_cause **out,
                                    size_t *n, fa_err *e);
+
+/* ---- what a draft's reallocation would do (inform.md 7) ---- */
+typedef struct fa_move_value { fa_str value; fa_i128 before_e10, after_e10, direct_e10, shared_e10; } fa_move_value;
+typedef struct fa_move_row { /* a target of an entry */
+    fa_str  value;
+    fa_i128 cost_e10, share_e10; /* share: of what the source had, 1 is all */
+    bool    has_weight;          /* by telemetry */
+    fa_i128 weight_e18, unit_cost_e10;
+} fa_move_row;
+typedef struct fa_move_entry {
+    fa_alloc_kind kind;
+    fa_str      source;
+    fa_i128     moved_e10, stayed_e10; /* stayed: nothing said how to split it */
+    size_t      carried_days;
+    fa_move_row *row; size_t nrow;
+} fa_move_entry;
+typedef struct fa_moves {
+    fa_range      range;
+    fa_str        currency;
+    fa_i128       before_e10, after_e10;
+    fa_move_value *value; size_t nvalue; /* by what they cost afterwards */
+    fa_move_entry *entry; size_t nentry; /* the active ones, in order */
+} fa_moves;
+/* measure[0] over the plan's range, its filter and scope. FA_EINTERNAL: the parts did not add up; no number is given. */
+FA_MUST_CHECK fa_rc fa_tag_moves(fa_ledger *l, fa_arena *a, const json_t *document, const fa_plan *p, fa_moves *out,
+                                 fa_err *e);
+
+/* FA_EDATA: with this document a view that feeds a telemetry would depend on the tag the telemetry splits. id: of the
+ * tag it is for; empty: a new one. */
+FA_MUST_CHECK fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
 FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,

@@ -122,7 +122,7 @@ static fa_rc read_rows(fa_lens *v, fa_arena *a, const fa_plan *p, writer *o, fa_
     fa_buf sql;
 
     fa_buf_init(&sql, 64 << 20);
-    if ((rc = fa_groups_of_plan(v, p, p->range.from, p->range.to, &g, e)) ||
+    if ((rc = fa_groups_of_rows(v, p, p->range.from, p->range.to, &g, e)) ||
         (rc = fa_ledger_archive_sql(v->l, a, p->range.from, p->range.to, &bill, e)) ||
         (rc = put_sql(a, g, p, bill, o->limit, &sql, e)) ||
         (rc = fa_conn_get(fa_ledger_engine(v->l), &c, e)))

@@ -4,7 +4,7 @@
  * The one idea: sums stay exact (1e-18, 128 bits) from the scan to the last step, are rounded once
  * and spread, so that every table adds up to its footer. Money of two currencies is never added.
  */
-#include "query/inner.h"
+#include "query/reallocate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +44,8 @@ typedef struct work {
     size_t nlist, nshown;
     fa_stat *grid;    /* by_rows: [(shown + 1) * nbucket * nmeasure], the last group is the total */
     int64_t currency; /* code of the one that has money; -1 none yet */
+    const fa_catalog *moving; /* of the tags whose values move; NULL: the plan touches none */
+    rl_out moved;
     fa_err *e;
 } work;
 
@@ -292,6 +294,108 @@ static fa_rc read_archive(work *w)
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
     return take_rows(w, before, nbefore, true);
+}
+
+/* ---- values that move (reallocate.c) ---- */
+
+/* The cells of a run in the shape of a scan's. */
+static fa_rc scanned_of(work *w, const rl_cell *from, size_t n, fa_cell **out)
+{
+    fa_cell *cell = fa_arena_array(&w->tmp, n + 1, sizeof *cell);
+
+    if (!cell)
+        return fa_oom(w->e);
+    for (size_t i = 0; i < n; i++) {
+        cell[i].bucket = from[i].bucket;
+        cell[i].group = from[i].group;
+        cell[i].rows = from[i].rows;
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            cell[i].sum[w->p->measure[m].type->measure] = from[i].stat[m].sum;
+    }
+    *out = cell;
+    return FA_OK;
+}
+
+static fa_rc rows_of(work *w, const rl_cell *from, size_t n, fa_stat_cell **out)
+{
+    fa_stat_cell *cell = fa_arena_array(&w->tmp, n + 1, sizeof *cell);
+
+    if (!cell)
+        return fa_oom(w->e);
+    for (size_t i = 0; i < n; i++) {
+        cell[i].bucket = from[i].bucket;
+        cell[i].group = from[i].group;
+        cell[i].rows = from[i].rows;
+        memcpy(cell[i].stat, from[i].stat, sizeof cell[i].stat);
+    }
+    *out = cell;
+    return FA_OK;
+}
+
+static fa_rc take_moved(work *w, const rl_cell *from, size_t n, bool before)
+{
+    fa_stat_cell *rows = NULL;
+    fa_cell *cell = NULL;
+
+    if (w->by_rows) {
+        if (rows_of(w, from, n, &rows))
+            return w->e->rc;
+        w->kept = before ? w->kept : rows;
+        w->nkept = before ? w->nkept : n;
+        return take_rows(w, rows, n, before);
+    }
+    if (scanned_of(w, from, n, &cell))
+        return w->e->rc;
+    w->scanned = before ? w->scanned : cell;
+    w->nscanned = before ? w->nscanned : n;
+    w->has_all = true;
+    return take_scanned(w, cell, n, before);
+}
+
+static fa_rc run_moving(work *w)
+{
+    const rl_program about = {
+        .v = w->v, .cat = w->moving, .set = w->moving->tags, .p = w->p, .e = w->e};
+    rl_out *o = &w->moved;
+
+    if (rl_begin(o, w->p, w->e))
+        return w->e->rc;
+    w->g = o->g; /* the work's to give back */
+    if (rl_run(&about, &w->tmp, &w->now, w->by_rows, false, o) ||
+        (w->p->previous && rl_run(&about, &w->tmp, &w->before, w->by_rows, true, o)) ||
+        rl_finish(o, w->e) || make_cores(w) || take_moved(w, o->now, o->nnow, false))
+        return w->e->rc;
+    return take_moved(w, o->before, o->nbefore, true);
+}
+
+/* What of each group came from another value: in whole units of the answer, adding up to the total's. */
+static fa_rc put_shared(work *w)
+{
+    fa_answer *o = w->out;
+    size_t n = o->ngroup;
+    fa_i128 *x = fa_arena_array(&w->tmp, n + 1, sizeof *x);
+
+    if (!x)
+        return fa_oom(w->e);
+    for (size_t m = 0; w->moving && w->p->shared && m < w->p->nmeasure; m++) {
+        fa_i128 sum = 0;
+
+        memset(x, 0, (n + 1) * sizeof *x);
+        for (size_t i = 0; i < w->moved.nnow; i++) {
+            const rl_cell *c = &w->moved.now[i];
+            uint32_t shown = w->core[w->g->core[c->group]].shown;
+
+            sum += c->shared[m];
+            if (shown < n)
+                x[shown] += c->shared[m];
+        }
+        o->total.shared_e10[m] = fa_dec_round(sum, 10);
+        if (fa_round_parts(&w->tmp, x, n, o->total.shared_e10[m], w->e))
+            return w->e->rc;
+        for (size_t i = 0; i < n; i++)
+            o->group[i].shared_e10[m] = x[i];
+    }
+    return FA_OK;
 }
 
 /* ---- which groups, in what order ---- */
@@ -779,14 +883,24 @@ static fa_rc get_groups(work *w)
     return fa_groups_of_plan(&w->v, w->p, from, to, &w->g, w->e);
 }
 
+static fa_rc run_on_lines(work *w)
+{
+    if (get_groups(w) || make_cores(w))
+        return w->e->rc;
+    return w->by_rows ? read_archive(w) : scan_totals(w);
+}
+
 static fa_rc run_once(work *w)
 {
     *w->out = (fa_answer){.range = w->p->range, .known_to = INT32_MIN};
     for (size_t m = 0; m < w->p->nmeasure; m++)
         w->out->approximated |= fa_ledger_approximated(w->l, w->p->measure[m].type->measure);
-    if (make_buckets(w) || make_previous(w) || get_groups(w) || make_cores(w) ||
-        (w->by_rows ? read_archive(w) : scan_totals(w)) || choose(w) || fill(w) || finish(w))
+    if (make_buckets(w) || make_previous(w) || rl_touches(w->p, &w->moving, w->e) ||
+        (w->moving ? run_moving(w) : run_on_lines(w)) || choose(w) || fill(w) || put_shared(w) ||
+        finish(w))
         return w->e->rc;
+    if (w->moving)
+        w->out->rows = w->moved.rows; /* a row is one, however many parts its cost falls into */
     return name_currency(w);
 }
 

@@ -656,6 +656,100 @@ static void no_secret_is_in_the_database(void **state)
 
 #define WITH(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+/* ---- second factor, addresses, access lists ---- */
+
+/* RFC 6238 appendix B, SHA-1; of its eight digits the last six */
+static void codes_are_those_of_the_rfc(void **state)
+{
+    static const struct {
+        int64_t seconds;
+        uint32_t code;
+    } t[] = {{59, 287082},       {1111111109, 81804},  {1111111111, 50471},
+             {1234567890, 5924}, {2000000000, 279037}, {20000000000, 353130}};
+    static const unsigned char seed[] = "12345678901234567890";
+
+    (void)state;
+    for (size_t i = 0; i < FA_COUNT(t); i++)
+        assert_int_equal(fa_totp_code(seed, 20, t[i].seconds / 30), t[i].code);
+}
+
+static void addresses_are_in_networks(void **state)
+{
+    static const struct {
+        const char *ip, *list;
+        bool in;
+    } t[] = {{"10.1.2.3", "10.0.0.0/8", true},
+             {"11.1.2.3", "10.0.0.0/8", false},
+             {"10.1.2.3", "192.168.0.0/16 10.1.2.3", true},
+             {"10.1.2.4", "10.1.2.3", false},
+             {"192.0.2.129", "192.0.2.128/25", true},
+             {"192.0.2.127", "192.0.2.128/25", false},
+             {"1.2.3.4", "0.0.0.0/0", true},
+             {"2001:db8::1", "2001:db8::/32", true},
+             {"2001:db9::1", "2001:db8::/32", false},
+             {"::ffff:10.1.1.1", "10.0.0.0/8", true},
+             {"10.1.1.1", "::/0", false},
+             {"nonsense", "0.0.0.0/0", false},
+             {"10.1.1.1", "", false}};
+    static const char *const bad[] = {"10.0.0.0/33", "10.0.0/8",  "x",
+                                      "::/129",      "10.0.0.0/", "10.0.0.0/8x"};
+
+    (void)state;
+    for (size_t i = 0; i < FA_COUNT(t); i++)
+        if (fa_ip_in(fa_str_of(t[i].ip), fa_str_of(t[i].list)) != t[i].in)
+            fail_msg("%s in \"%s\"", t[i].ip, t[i].list);
+    for (size_t i = 0; i < FA_COUNT(bad); i++)
+        assert_false(fa_ip_list_ok(fa_str_of(bad[i])));
+}
+
+/* T-ACC-04: every pair of types, for each kind of person; written from access.md 5 */
+static void access_lists_decide(void **state)
+{
+    const fa_caller owner = {.kind = FA_CALLER_USER,
+                             .id = FA_STR("o"),
+                             .user_id = FA_STR("o"),
+                             .roles = FA_STR("basic")};
+    const fa_caller admin = {.kind = FA_CALLER_USER,
+                             .id = FA_STR("a"),
+                             .user_id = FA_STR("a"),
+                             .roles = FA_STR("basic admin")};
+    const fa_caller listed = {.kind = FA_CALLER_USER,
+                              .id = FA_STR("l"),
+                              .user_id = FA_STR("l"),
+                              .roles = FA_STR("basic")};
+    const fa_caller member = {.kind = FA_CALLER_USER,
+                              .id = FA_STR("m"),
+                              .user_id = FA_STR("m"),
+                              .roles = FA_STR("basic"),
+                              .teams = FA_STR("x g")};
+    const fa_caller other = {.kind = FA_CALLER_USER,
+                             .id = FA_STR("z"),
+                             .user_id = FA_STR("z"),
+                             .roles = FA_STR("basic"),
+                             .teams = FA_STR("x")};
+    const fa_caller nobody = {0};
+    static const fa_acl_type types[] = {FA_ACL_PUBLIC, FA_ACL_SHARED, FA_ACL_PRIVATE};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 3; k++) {
+            fa_acl v = {.owner = FA_STR("o"),
+                        .read = {types[i], FA_STR("l"), FA_STR("g")},
+                        .write = {types[k], FA_STR("l"), FA_STR("g")}};
+            bool read = types[i] != FA_ACL_PRIVATE, write = types[k] != FA_ACL_PRIVATE;
+
+            assert_true(fa_acl_may_read(&v, &owner) && fa_acl_may_write(&v, &owner));
+            assert_true(fa_acl_may_read(&v, &admin) && fa_acl_may_write(&v, &admin));
+            assert_true(fa_acl_may_read(&v, &listed) == read &&
+                        fa_acl_may_write(&v, &listed) == write);
+            assert_true(fa_acl_may_read(&v, &member) == read &&
+                        fa_acl_may_write(&v, &member) == write);
+            assert_true(fa_acl_may_read(&v, &other) == (types[i] == FA_ACL_PUBLIC));
+            assert_true(fa_acl_may_write(&v, &other) == (types[k] == FA_ACL_PUBLIC));
+            assert_false(fa_acl_may_read(&v, &nobody) || fa_acl_may_write(&v, &nobody));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +765,9 @@ int main(void)
         WITH(passwords_are_argon2id_with_the_agreed_cost),
         cmocka_unit_test(an_older_hash_is_found_weak),
         cmocka_unit_test(password_rules),
+        cmocka_unit_test(codes_are_those_of_the_rfc),
+        cmocka_unit_test(addresses_are_in_networks),
+        cmocka_unit_test(access_lists_decide),
         cmocka_unit_test(passwords_may_have_256_bytes_and_no_more),
         cmocka_unit_test(the_deny_list_is_long_enough),
         WITH(five_failures_cost_thirty_seconds_then_double),

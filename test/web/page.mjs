@@ -657,7 +657,7 @@ try {
                 for (const [name, to] of [['signin', '/signin'], ['link', '/signin#not-a-link']]) {
                     await o.goto('about:blank');
                     await o.goto(to);
-                    await o.getByRole('button').waitFor();
+                    await o.getByRole('button').first().waitFor();
                     await o.screenshot({ path: join(screens, `${name}-${scheme}-${width}.png`) });
                     await axe(o, name).catch((e) => wrong.push(e.message));
                 }
