@@ -3,8 +3,9 @@
  *
  * Types are checked first, then esbuild bundles: one entry for the page, one tiny classic script that
  * sets the theme before the first paint, one sheet of CSS. Charts are a dynamic import and so a chunk
- * of their own. Every name but index.html and favicon.svg carries a hash of its content. The budget of
- * the house (brotli: first load 60 KB of script and 15 KB of CSS, charts 200 KB) fails the build.
+ * of their own, and so is every screen that is fetched when somebody goes there. Every name but index.html and favicon.svg carries a hash of its content. The budget of
+ * the house (brotli: first load 60 KB of script and 15 KB of CSS, charts 200 KB, each further screen
+ * 40 KB) fails the build.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -77,11 +78,17 @@ const chart = Object.keys(outputs).find((p) => outputs[p].entryPoint === 'src/ch
 if (!chart) throw new Error('build.mjs: the charts are not a chunk of their own');
 const later = [...closure(chart)].filter((p) => !first.has(p));
 
+/* Screens of their own: what each brings that the first load has not, charts apart. */
+const screens = Object.entries(outputs)
+    .filter(([, o]) => o.entryPoint?.startsWith('src/pages/'))
+    .map(([p, o]) => [basename(o.entryPoint, '.tsx'), [...closure(p)].filter((x) => !first.has(x))]);
+
 const sum = (paths) => paths.reduce((n, p) => n + brotli(p), 0);
 const budget = [
     ['script of the first load', sum([...first, early]), 60 << 10],
     ['CSS', brotli(style), 15 << 10],
     ['charts', sum(later), 200 << 10],
+    ...screens.map(([name, paths]) => [`screen ${name}`, sum(paths), 40 << 10]),
 ];
 let over = false;
 for (const [what, bytes, limit] of budget) {

@@ -20,7 +20,7 @@ const contrast = (a, b) => {
     return (x + 0.05) / (y + 0.05);
 };
 
-const TEXT = [['ink', 'soft', 'faint', 'up', 'down', 'accent'], ['paper', 'card', 'sunk']];
+const TEXT = [['ink', 'soft', 'faint', 'up', 'down', 'accent', 'violet'], ['paper', 'card', 'sunk']];
 const MARKS = [['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c0', 'edge'], ['card']];
 for (const [name, theme] of [['light', light], ['dark', dark]]) {
     const bad = [];

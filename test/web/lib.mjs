@@ -23,7 +23,7 @@ export async function test(name, fn) {
         await fn();
         report(name, true);
     } catch (e) {
-        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => l.includes('page.mjs')) ?? ''}` : e);
+        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => /(page|tags)\.mjs/.test(l)) ?? ''}` : e);
     }
 }
 export function same(got, want, what = '') {
@@ -86,6 +86,57 @@ export async function serve(data, ...more) {
 export const { chromium } = need('playwright-core');
 export const axeSource = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8');
 export const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
+
+export const EMAIL = 'admin@example.com';
+export const PASSWORD = 'seven copper kettles whistle';
+/*
+ * A data folder with the demo bill, its server and a browser. What no page may do (break its policy, open a
+ * dialog, throw, ask another host) is gathered in `broken`, but for what happens while `aside` is on.
+ */
+export async function site(name, rows) {
+    const data = join(tmp, name);
+    const link = /signin#(\S+)/.exec(run('init', '--data', data, '--admin', EMAIL))[1];
+    run('demo', '--data', data, '--rows', String(rows));
+    const server = await serve(data);
+    const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+    const s = { data, link, server, browser, broken: [], aside: false };
+    s.context = async (options) => {
+        const c = await browser.newContext({ viewport: { width: 1440, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'], baseURL: server.base, ...options });
+        await c.exposeFunction('__broken', (what) => {
+            if (!s.aside) s.broken.push(what);
+        });
+        await c.addInitScript(() => {
+            document.addEventListener('securitypolicyviolation', (e) => globalThis.__broken(`policy ${e.violatedDirective} ${e.sample} ${e.sourceFile}:${e.lineNumber}`));
+        });
+        c.on('page', (p) => {
+            p.on('dialog', (d) => {
+                s.broken.push('dialog ' + d.message());
+                void d.dismiss();
+            });
+            p.on('pageerror', (e) => s.broken.push('exception ' + e.message));
+            p.on('request', (r) => {
+                const u = new URL(r.url());
+                if (u.origin !== server.base && !['data:', 'blob:'].includes(u.protocol)) s.broken.push('outside request ' + r.url());
+            });
+        });
+        return c;
+    };
+    s.end = async () => {
+        await browser.close();
+        const code = await server.stop();
+        report(`${name}: no dialog, no exception, no outside request, no violation of the policy`, s.broken.length === 0, s.broken.slice(0, 5).join(' | '));
+        report(`${name}: the server stops cleanly`, code === 0, `exit code ${code}`);
+    };
+    return s;
+}
+/** Nothing on the page is being fetched or out of date. */
+export const settle = (p) => until('the answer', () => p.evaluate(() => !document.querySelector('[aria-busy="true"], .skeleton, .stale, main .bone')));
+/** The page's API, asked as the page asks it. */
+export const asker = (page) => (method, path, body) => page.evaluate(async ([m, p, b]) => {
+    const r = await fetch(p, { method: m, headers: { 'Content-Type': 'application/json', 'X-Requested-With': 'farthing' }, body: b === null ? undefined : JSON.stringify(b) });
+    const t = await r.text();
+    return { status: r.status, json: t ? JSON.parse(t) : null };
+}, [method, path, body ?? null]);
 
 /* The script of axe goes in through the debugger, past the page's policy; the page's own CSP stays on. */
 export async function axe(page, where) {

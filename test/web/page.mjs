@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, chromium, chromiumPath, farthing, focus, isoDay, report, run, same, screens, serve, skip, test, that, tmp, until } from './lib.mjs';
+import { asker, axe, chromiumPath, EMAIL, farthing, focus, isoDay, PASSWORD, report, run, same, screens, settle, site, skip, test, that, tmp, until } from './lib.mjs';
 
 if (!chromiumPath) {
     report('chromium is there', false, 'install the package chromium');
@@ -14,61 +14,25 @@ if (!farthing || !existsSync(farthing)) {
     report('the program is built', false, `${farthing} is not there`);
     process.exit(1);
 }
-const EMAIL = 'admin@example.com';
-const PASSWORD = 'seven copper kettles whistle';
-const data = join(tmp, 'web-data');
 const SAMPLE = process.env.SHARED ? join(process.env.SHARED, 'data/focus-sample-1.0/focus_sample.csv') : '';
 
 /* Text that must stay text, wherever a bill can carry it. */
 const VECTORS = ['<img src=x onerror=alert(1)>', '"><script>alert(1)</script>', "javascript:alert(1)", '<svg/onload=alert(1)>', "'-alert(1)-'", '{{constructor.constructor("alert(1)")()}}', '<iframe srcdoc="<script>parent.alert(1)</script>">', '${alert(1)}', '</title><script>alert(1)</script>', '{a|<b>rich</b>}'];
 
-const link = /signin#(\S+)/.exec(run('init', '--data', data, '--admin', EMAIL))[1];
-run('demo', '--data', data, '--rows', '40000');
-const server = await serve(data);
-const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
-
-/* What no page may do: break its policy, open a dialog, throw, ask another host. */
-const broken = [];
-let asides = false; // axe and deliberate failures are not the page's own doing
-async function context(options) {
-    const c = await browser.newContext({ viewport: { width: 1440, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'], baseURL: server.base, ...options });
-    await c.exposeFunction('__broken', (what) => {
-        if (!asides) broken.push(what);
-    });
-    await c.addInitScript(() => {
-        document.addEventListener('securitypolicyviolation', (e) => globalThis.__broken(`policy ${e.violatedDirective} ${e.sample} ${e.sourceFile}:${e.lineNumber}`));
-    });
-    c.on('page', (p) => {
-        p.on('dialog', (d) => {
-            broken.push('dialog ' + d.message());
-            void d.dismiss();
-        });
-        p.on('pageerror', (e) => broken.push('exception ' + e.message));
-        p.on('request', (r) => {
-            const u = new URL(r.url());
-            if (u.origin !== server.base && !['data:', 'blob:'].includes(u.protocol)) broken.push('outside request ' + r.url());
-        });
-    });
-    return c;
-}
+const demo = await site('web-data', 40000);
+const { data, link, server, context } = demo;
 const main = await context({});
 const page = await main.newPage();
 page.setDefaultTimeout(15_000);
 
-const settled = async (p = page) => {
-    await until('the answer', () => p.evaluate(() => !document.querySelector('[aria-busy="true"], .skeleton, .stale, main .bone')));
-};
+const settled = (p = page) => settle(p);
 const open = async (to, p = page) => {
     await p.goto(to);
     await settled(p);
 };
 const q = (name) => new URL(page.url()).searchParams.get(name);
 const total = () => page.locator('tfoot td[data-total]').getAttribute('data-total');
-const api = (method, path, body) => page.evaluate(async ([m, p, b]) => {
-    const r = await fetch(p, { method: m, headers: { 'Content-Type': 'application/json', 'X-Requested-With': 'farthing' }, body: b === null ? undefined : JSON.stringify(b) });
-    const t = await r.text();
-    return { status: r.status, json: t ? JSON.parse(t) : null };
-}, [method, path, body ?? null]);
+const api = asker(page);
 const rowNames = () => page.locator('table.bill tbody tr[data-row]').evaluateAll((rows) => rows.map((r) => r.dataset.row));
 const e10 = (s) => {
     const [, sign, whole, part = ''] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(s);
@@ -569,7 +533,7 @@ try {
 
     /* ---- states ---- */
     await test('an error names its reason, its request and a way out', async () => {
-        asides = true;
+        demo.aside = true;
         await page.route('**/api/query', (r) => r.fulfill({ status: 503, contentType: 'application/json', body: JSON.stringify({ requestId: 'abc-123', error: 'BUSY', message: 'the server is busy', hint: 'Try again in a moment.' }) }));
         await page.goto('/megabill?cost=blendedCost');
         const alert = page.getByRole('alert');
@@ -578,7 +542,7 @@ try {
         await page.unroute('**/api/query');
         await alert.getByRole('button', { name: 'Try again' }).click();
         await settled();
-        asides = false;
+        demo.aside = false;
         that((await page.locator('tfoot').count()) === 1 || (await page.getByRole('alert').count()) === 1, 'answered');
     });
     await test('nothing matches: each filter can be taken away by one click', async () => {
@@ -657,7 +621,7 @@ try {
         ['generate', '/tokens', async (p) => p.getByRole('button', { name: 'Generate token' }).first().click()],
         ['settings', '/settings'],
     ];
-    asides = true;
+    demo.aside = true;
     const state = await main.storageState();
     for (const width of [1440, 390])
         for (const scheme of ['light', 'dark'])
@@ -703,7 +667,7 @@ try {
     await test('the screens are in the folder of this run', async () => {
         that(readdirSync(screens).length >= SCREENS.length * 4, `${readdirSync(screens).length} pictures`);
     });
-    asides = false;
+    demo.aside = false;
 
     /* ---- what bills say stays text ---- */
     await test('text from bills is never anything but text', async () => {
@@ -751,12 +715,9 @@ try {
         await p.waitForURL('**/megabill');
         await c.close();
     });
-    report('no dialog, no exception, no outside request, no violation of the policy', broken.length === 0, broken.slice(0, 5).join(' | '));
 } catch (e) {
     report('the tests of the page ran to their end', false, e.stack);
 } finally {
-    writeFileSync(join(tmp, 'broken.txt'), broken.join('\n'));
-    await browser.close();
-    const code = await server.stop();
-    report('the server stops cleanly', code === 0, `exit code ${code}`);
+    writeFileSync(join(tmp, 'broken.txt'), demo.broken.join('\n'));
+    await demo.end();
 }

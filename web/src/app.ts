@@ -3,7 +3,7 @@
  */
 import { cell } from './lib/cell';
 import { ApiError, forgetAnswers, get, whenSignedOut } from './lib/api';
-import type { Job, KeyInfo, SavedView, Session } from './lib/types';
+import type { Drilldown, Job, KeyInfo, SavedView, Session } from './lib/types';
 
 /* ---- where ---- */
 export interface Place {
@@ -13,13 +13,48 @@ export interface Place {
 }
 const here = (): Place => ({ path: location.pathname, search: location.search, hash: location.hash });
 export const place = cell<Place>(here());
+
+/* A screen with unsaved work says so here; nobody leaves it without being asked. */
+export interface Unsaved {
+    /** What would be lost, in words. */
+    what: string;
+    /** True for addresses of the same screen, which lose nothing. */
+    keeps: (path: string) => boolean;
+}
+export const unsaved = cell<Unsaved | null>(null);
+/** Where somebody wants to go who has been asked first. */
+export const leaving = cell<string | null>(null);
+const wouldLose = (to: string): boolean => {
+    const u = unsaved.get();
+    return u !== null && !u.keeps(new URL(to, location.href).pathname);
+};
+let current = location.pathname + location.search + location.hash;
 export function go(to: string, replace = false): void {
     if (to === location.pathname + location.search + location.hash) return;
+    if (wouldLose(to)) return leaving.set(to);
     if (replace) history.replaceState(null, '', to);
     else history.pushState(null, '', to);
+    current = to;
     place.set(here());
 }
-addEventListener('popstate', () => place.set(here()));
+export function leave(): void {
+    const to = leaving.get();
+    unsaved.set(null);
+    leaving.set(null);
+    if (to) go(to);
+}
+addEventListener('popstate', () => {
+    const to = location.pathname + location.search + location.hash;
+    if (wouldLose(to)) {
+        history.pushState(null, '', current);
+        return leaving.set(to);
+    }
+    current = to;
+    place.set(here());
+});
+addEventListener('beforeunload', (e) => {
+    if (unsaved.get()) e.preventDefault();
+});
 
 /* ---- who ---- */
 export const session = cell<Session | null>(null);
@@ -36,9 +71,12 @@ export function signedIn(s: Session): void {
     listen();
     void loadKeys();
     void loadViews();
+    void loadDrilldowns();
 }
 export function signedOut(): void {
     closeStream();
+    unsaved.set(null);
+    leaving.set(null);
     session.set(null);
     keys.set(null);
     views.set(null);
@@ -80,6 +118,23 @@ export async function loadViews(): Promise<void> {
         views.set((await get<{ views: SavedView[] }>('/api/views')).views);
     } catch (e) {
         if (e instanceof ApiError) toast(`could not fetch the saved views: ${e.message}`, 'bad');
+    }
+}
+
+/** A key has changed its meaning: what was answered with it is asked again. */
+export async function tagsChanged(): Promise<void> {
+    forgetAnswers();
+    await loadKeys();
+    billsVersion.set(billsVersion.get() + 1);
+}
+
+/* The order in which a click on a group goes on, by cost center; null until it is known. */
+export const drilldowns = cell<Drilldown[] | null>(null);
+export async function loadDrilldowns(): Promise<void> {
+    try {
+        drilldowns.set((await get<{ paths: Drilldown[] }>('/api/drilldowns')).paths);
+    } catch {
+        drilldowns.set([]); /* the built-in order is used */
     }
 }
 

@@ -51,8 +51,19 @@ function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element
 }
 const Quality = later('Data quality', () => import('./pages/quality'));
 const Connections = later('Sources', () => import('./pages/connections'));
+const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) => ({ default: m.VirtualTags })));
+const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
+const TelemetryScreen = later('Telemetry', () => import('./pages/telemetry').then((m) => ({ default: m.TelemetryCentre })));
+const CustomCostScreen = later('Custom costs', () => import('./pages/customcosts').then((m) => ({ default: m.CustomCosts })));
+const Drilldowns = later('Drilldown', () => import('./pages/drilldowns').then((m) => ({ default: m.Drilldowns })));
 
-const SCREENS: Record<string, () => JSX.Element> = { '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/quality': Quality, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill };
+type Screen = () => JSX.Element;
+const SCREENS: Record<string, Screen> = {
+    '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/quality': Quality, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
+    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns, '/connections': Connections, '/admin': Admin,
+};
+/* Screens whose address goes on with the id of one thing. */
+const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage], ['/connections/', Connections], ['/admin/', Admin]];
 
 function Page(): JSX.Element {
     const state = useCell(boot);
@@ -63,7 +74,7 @@ function Page(): JSX.Element {
     if (state === 'loading') return <main class="signin" aria-busy="true"><Logo size={34} /></main>;
     if (state === 'out') return <><SignIn /><Toasts /></>;
     if (state instanceof ApiError) return <main class="signin"><section class="card"><Failure what="Farthing does not answer" error={state} retry={() => void start()} /></section></main>;
-    const Screen = path.startsWith('/bills/') ? Bills : path === '/connections' || path.startsWith('/connections/') ? Connections : path.startsWith('/admin') ? Admin : SCREENS[path];
+    const Screen = UNDER.find(([p]) => path.startsWith(p))?.[1] ?? SCREENS[path];
     return (
         <>
             <Shell>{Screen ? <Screen /> : <section class="card"><Empty what="There is no such screen"><p><code>{path}</code> leads nowhere. <a href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); }}>Go to MegaBill</a></p></Empty></section>}</Shell>

@@ -8,14 +8,14 @@ import type { KeyInfo, KeyRef } from '../lib/types';
 const plain = (s: string): string => s.toLowerCase().replace(/[ _-]/g, '');
 /** Keys as list items, the shared ones first, each under its cost center. */
 export function keyItems(keys: KeyInfo[] | null): Item[] {
-    const rank = (k: KeyInfo): string => (k.costCenter === 'Global' ? '0' : '1' + k.costCenter) + (k.type === 'tag' ? '1' : '0');
+    const rank = (k: KeyInfo): string => (k.type === 'virtual_tag' ? '0v' : k.costCenter === 'Global' ? '0' : '1' + k.costCenter) + (k.type === 'tag' ? '1' : '0');
     return [...(keys ?? [])]
         .sort((a, b) => rank(a).localeCompare(rank(b)))
         .map((k) => ({
             id: keyId(k),
             label: k.displayName,
-            hint: plain(k.displayName) === plain(k.key) ? undefined : k.key,
-            group: k.costCenter === 'Global' ? (k.type === 'tag' ? 'All clouds, tags' : 'All clouds') : k.costCenter + (k.type === 'tag' ? ', tags' : ''),
+            hint: k.type === 'virtual_tag' || plain(k.displayName) === plain(k.key) ? undefined : k.key,
+            group: k.type === 'virtual_tag' ? 'Virtual tags' : k.costCenter === 'Global' ? (k.type === 'tag' ? 'All clouds, tags' : 'All clouds') : k.costCenter + (k.type === 'tag' ? ', tags' : ''),
         }));
 }
 export const keyOf = (keys: KeyInfo[] | null, id: string): KeyRef | null => {

@@ -1,13 +1,13 @@
 /* explain.tsx - "explain this number": how it was asked, what it means, the bill rows behind it. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { copy, keys as keyCell } from '../app';
+import { copy, go, keys as keyCell } from '../app';
 import { ApiError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { count, exact, money } from '../lib/dec';
-import { daysBetween, longDay, spanText } from '../lib/day';
-import { COST_TYPES, costTypeLabel, filterText, keyLabel, leafOf, narrow, wire } from '../lib/question';
-import type { KeyRef, Question, Session } from '../lib/types';
+import { count, dec, exact, money, type Dec } from '../lib/dec';
+import { bucketEnd, bucketText, daysBetween, longDay, maxDay, spanText } from '../lib/day';
+import { COST_TYPES, costTypeLabel, filterText, keyLabel, leafOf, narrow, valueLabel, wire } from '../lib/question';
+import type { KeyInfo, KeyRef, Question, Session } from '../lib/types';
 import { Failure, Skeleton } from '../parts/basic';
 import { Dialog } from '../parts/panel';
 import { asCurl } from './share';
@@ -24,6 +24,49 @@ export function rowQuestion(q: Question, row: Row | null): Question {
     return { ...q, filters };
 }
 
+/** The same question of the days of one column. */
+function bucketQuestion(q: Question, r: Result, bucket: number | undefined): Question {
+    if (bucket === undefined) return q;
+    const b = r.answer.buckets[bucket] as string;
+    return { ...q, date: { from: maxDay(b.slice(0, 10), r.answer.range.from), to: bucketEnd(b, r.granularity, r.answer.range.to) } };
+}
+
+interface Caught {
+    rules: { rule: number; to: string | KeyRef; cost: string; lines: number }[];
+}
+/** Which rules of a virtual tag gave this value, and what each caught. */
+function CaughtBy({ tag, question, row, bucket, currency, keys }: { tag: KeyRef; question: Question; row: Row; bucket: string | null; currency: string; keys: KeyInfo[] | null }): JSX.Element {
+    const [state, setState] = useState<Caught | ApiError | null>(null);
+    useEffect(() => {
+        const stop = new AbortController();
+        call<Caught>('POST', '/api/tags/explain', { tagId: tag.key, question: wire(question), cell: { values: row.values, ...(bucket === null ? {} : { bucket }) } }, stop.signal)
+            .then(setState)
+            .catch((e: unknown) => {
+                if (e instanceof ApiError) setState(e);
+            });
+        return () => stop.abort();
+    }, []);
+    const to = (t: string | KeyRef): string => (typeof t === 'string' ? t : `the value of ${keyLabel(t, keys)}`);
+    const name = keyLabel(tag, keys);
+    const value = valueLabel(row.values[question.groupBy.indexOf(tag)] ?? '', tag);
+    return (
+        <section aria-live="polite">
+            <h3>Which rule of {name} caught it</h3>
+            {state === null ? <Skeleton rows={2} label="Asking which rule" /> : state instanceof ApiError ? <p class="small soft">{state.message}{state.hint ? `. ${state.hint}` : ''}</p> : state.rules.length === 0 ? <p class="small soft">No line has this value.</p> : (
+                <ul class="caught">
+                    {state.rules.map((c) => (
+                        <li key={c.rule}>
+                            <span>{c.rule < 0 ? <b>No rule</b> : <b>Rule {c.rule + 1}</b>} <span class="soft">{c.rule < 0 ? 'leaves' : 'gives'} {to(c.to) || value}</span></span>
+                            <span title={exact(dec(c.cost), currency)}>{money(dec(c.cost), currency)} <span class="soft small">{count(c.lines)} {c.lines === 1 ? 'line' : 'lines'}</span></span>
+                        </li>
+                    ))}
+                </ul>
+            )}
+            <p class="small"><button type="button" class="link" onClick={() => go(`/virtual-tags/${tag.key}`)}>Open {name}</button></p>
+        </section>
+    );
+}
+
 const ago = (days: number): string => (days === 1 ? 'yesterday' : `${days} days ago`);
 
 interface Rows {
@@ -32,9 +75,10 @@ interface Rows {
     more: boolean;
 }
 
-export function Explain({ r, row, question, view, session, onClose }: { r: Result; row: Row | null; question: Question; view: string | null; session: Session; onClose: () => void }): JSX.Element {
+export function Explain({ r, row, bucket, question, view, session, onClose }: { r: Result; row: Row | null; bucket?: number | undefined; question: Question; view: string | null; session: Session; onClose: () => void }): JSX.Element {
     const keys = useCell(keyCell);
-    const one = rowQuestion(question, row);
+    const one = bucketQuestion(rowQuestion(question, row), r, bucket);
+    const tags = row && !row.isOthers ? question.groupBy.filter((k) => k.type === 'virtual_tag') : [];
     const [state, setState] = useState<'busy' | Rows | ApiError>('busy');
     const [tries, setTries] = useState(0);
     useEffect(() => {
@@ -47,17 +91,20 @@ export function Explain({ r, row, question, view, session, onClose }: { r: Resul
             });
         return () => stop.abort();
     }, [tries]);
+    // Columns that say nothing in any of these rows are left out.
+    const told = state !== 'busy' && !(state instanceof ApiError) ? state.columns.map((_, n) => n).filter((n) => state.rows.some((x) => x[n] !== null && x[n] !== '')) : [];
     const doc = COST_TYPES.find(([id]) => id === question.costType)?.[2];
-    const amount = row ? row.total : r.total;
+    const amount = bucket !== undefined && row ? (row.cells[bucket] as Dec) : row ? row.total : r.total;
+    const days = 'from' in one.date ? one.date : r.answer.range;
     const json = JSON.stringify(wire(one), null, 2);
     return (
         <Dialog title="Explain this number" kind="drawer" onClose={onClose}>
             <div class="explain">
-                <p class="soft">{row ? row.label : 'Total'}</p>
+                <p class="soft">{row ? row.label : 'Total'}{bucket !== undefined ? `, ${bucketText(r.answer.buckets[bucket] as string, r.granularity, true)}` : ''}</p>
                 <p class="big">{money(amount, r.currency)}</p>
                 <p class="small soft">exactly <span class="mono">{exact(amount, r.currency)}</span></p>
                 <dl>
-                    <dt>Days</dt><dd>{longDay(r.answer.range.from)} to {longDay(r.answer.range.to)}, {r.answer.range.days} days</dd>
+                    <dt>Days</dt><dd>{longDay(days.from)} to {longDay(days.to)}, {daysBetween(days.from, days.to)} {days.from === days.to ? 'day' : 'days'}</dd>
                     {r.answer.previous ? <><dt>Compared with</dt><dd>{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
                     <dt>Cost type</dt><dd>{costTypeLabel(question.costType)}{doc ? <span class="soft"> · {doc}</span> : null}</dd>
                     <dt>Grouped by</dt><dd>{question.groupBy.map((k) => keyLabel(k, keys)).join(', then ') || 'nothing'}</dd>
@@ -69,6 +116,7 @@ export function Explain({ r, row, question, view, session, onClose }: { r: Resul
                     <button type="button" onClick={() => void copy(asCurl(one, r, row ? null : view), 'API call')}>Copy as API call</button>
                     <button type="button" onClick={() => void copy(json, 'Question')}>Copy question</button>
                 </div>
+                {tags.map((k) => <CaughtBy key={k.key} tag={k} question={question} row={row as Row} bucket={bucket === undefined ? null : (r.answer.buckets[bucket] as string)} currency={r.currency} keys={keys} />)}
                 <h3>Bill rows behind it</h3>
                 {row?.isOthers ? <p class="small soft">Others stands for {count(row.others)} groups; open it in the table to see the rows of one. These are the rows of the whole question.</p> : null}
                 {state === 'busy' ? <Skeleton rows={6} label="Fetching bill rows" /> : state instanceof ApiError ? <Failure what="The rows could not be fetched" error={state} retry={() => setTries(tries + 1)} /> : (
@@ -76,8 +124,8 @@ export function Explain({ r, row, question, view, session, onClose }: { r: Resul
                         <>
                             <div class="tablebox own rows" tabIndex={0} role="region" aria-label="Bill rows">
                                 <table class="plain"><caption class="away">Bill rows, newest first</caption>
-                                    <thead><tr>{state.columns.map((c) => <th scope="col" key={c}>{c}</th>)}</tr></thead>
-                                    <tbody>{state.rows.map((x, i) => <tr key={i}>{x.map((v, n) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v === null ? undefined : String(v)}>{v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
+                                    <thead><tr>{told.map((n) => <th scope="col" key={n}>{state.columns[n]}</th>)}</tr></thead>
+                                    <tbody>{state.rows.map((x, i) => <tr key={i}>{told.map((n) => [n, x[n]] as const).map(([n, v]) => <td key={n} class={/Cost$|Quantity$|Price$/.test(state.columns[n] ?? '') ? 'num' : undefined} title={v == null ? undefined : String(v)}>{v == null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v)}</td>)}</tr>)}</tbody>
                                 </table>
                             </div>
                             <p class="small soft">{state.more ? `The newest ${state.rows.length} of more.` : state.rows.length === 1 ? 'The only one.' : `All ${state.rows.length}.`}</p>

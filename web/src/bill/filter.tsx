@@ -190,14 +190,25 @@ const mapNode = (n: Node, id: number, fn: (n: Node) => Node | null): Node | null
 const unfinished = (n: Node): number =>
     n.kind === 'group' ? n.kids.reduce((s, k) => s + unfinished(k), 0) : fromNode(n) ? 0 : 1;
 
-export function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
+interface TreeProps {
+    start: Filter | null;
+    question: Question;
+    currency: string;
+    /** Hears every change, with how many conditions are not finished and so left out. */
+    onChange: (f: Filter | null, unfinished: number) => void;
+}
+/** Conditions in groups of AND and OR, edited in place; it keeps what is unfinished to itself. */
+export function FilterTree({ start, question, currency, onChange }: TreeProps): JSX.Element {
     const keys = useCell(keyCell);
-    const [root, setRoot] = useState<Node>(() => {
-        const n = question.filters ? toNode(question.filters) : { kind: 'group' as const, id: nextId++, all: true, kids: [newLeaf()] };
+    const [root, setOwn] = useState<Node>(() => {
+        const n = start ? toNode(start) : { kind: 'group' as const, id: nextId++, all: true, kids: [newLeaf()] };
         return n.kind === 'leaf' ? { kind: 'group', id: nextId++, all: true, kids: [n] } : n;
     });
+    const setRoot = (n: Node): void => {
+        setOwn(n);
+        onChange(fromNode(n), unfinished(n));
+    };
     const [drag, setDrag] = useState<number | null>(null);
-    const filter = fromNode(root);
     const change = (id: number, fn: (n: Node) => Node | null): void => setRoot(mapNode(root, id, fn) ?? root);
     const moveInto = (group: number): void => {
         if (drag === null || drag === group) return;
@@ -262,18 +273,23 @@ export function Builder({ question, currency, onClose, onApply }: { question: Qu
             <button type="button" class="bare" aria-label={`Remove the condition ${n.k ? keyLabel(n.k, keys) : ''} ${operatorLabel(n.op)}`} onClick={() => change(n.id, () => null)}><Icon name="close" /></button>
         </div>
     );
-    const left = unfinished(root);
+    return <div class="tree">{root.kind === 'group' ? group(root, 0) : null}</div>;
+}
+
+export function Builder({ question, currency, onClose, onApply }: { question: Question; currency: string; onClose: () => void; onApply: (f: Filter | null) => void }): JSX.Element {
+    const keys = useCell(keyCell);
+    const [now, setNow] = useState({ filter: question.filters, left: 0 });
     return (
         <Dialog title="Only what" kind="big" onClose={onClose}>
             <div class="builder">
-                <div class="tree">{root.kind === 'group' ? group(root, 0) : null}</div>
-                <Live question={question} filter={filter} currency={currency} keys={keys} />
+                <FilterTree start={question.filters} question={question} currency={currency} onChange={(filter, left) => setNow({ filter, left })} />
+                <Live question={question} filter={now.filter} currency={currency} keys={keys} />
             </div>
             <div class="row end dialogfoot">
-                <span class="small soft">{left ? `${left} unfinished ${left === 1 ? 'condition is' : 'conditions are'} left out` : ''}</span>
+                <span class="small soft">{now.left ? `${now.left} unfinished ${now.left === 1 ? 'condition is' : 'conditions are'} left out` : ''}</span>
                 <span class="sp" />
                 <button type="button" class="quiet" onClick={onClose}>Cancel</button>
-                <button type="button" class="primary" onClick={() => onApply(filter)}>Apply</button>
+                <button type="button" class="primary" onClick={() => onApply(now.filter)}>Apply</button>
             </div>
         </Dialog>
     );

@@ -17,6 +17,9 @@ export interface Row {
     cells: Dec[];
     isOthers: boolean;
     others: number;
+    /** Its own cost and what was reallocated to it; null when that was not asked. */
+    direct: Dec | null;
+    shared: Dec | null;
     colour: number; // 1 to 8; 0 is the grey of the rest
 }
 export interface Result {
@@ -81,6 +84,8 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
         cells: g.cells.map(dec),
         isOthers: g.isOthers,
         others: g.others,
+        direct: decOr(g.direct),
+        shared: decOr(g.shared),
         colour: paint.get(ids[i] as string) ?? 0,
     }));
     // The running day is never complete, and nothing is after the last day known.

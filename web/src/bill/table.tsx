@@ -6,7 +6,7 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { keys as keyCell } from '../app';
 import { useCell } from '../lib/cell';
-import { approx, changePercent, count, exact, money, percent, signed, type Dec } from '../lib/dec';
+import { approx, changePercent, count, decOr, exact, money, percent, signed, type Dec } from '../lib/dec';
 import { bucketText, spanText } from '../lib/day';
 import { keyLabel, TOP_ALL, valueLabel } from '../lib/question';
 import type { KeyRef } from '../lib/types';
@@ -31,7 +31,7 @@ export interface TableProps {
     onHide: (row: Row) => void;
     onDrill: (row: Row, key: number) => void;
     onExclude: (row: Row) => void;
-    onExplain: (row: Row | null) => void;
+    onExplain: (row: Row | null, bucket?: number) => void;
     onOpenOthers: () => void;
     onFewer: (() => void) | null;
 }
@@ -54,6 +54,7 @@ export function Table(p: TableProps): JSX.Element {
     const rows = useMemo(() => sorted(r, p.sort), [r, p.sort]);
     const names = by.length ? by.map((k) => keyLabel(k, keys)) : ['Total'];
     const compare = r.previous !== null;
+    const parts = rows.some((x) => x.shared !== null);
     const [widths, setWidths] = useState(savedWidths);
     const box = useRef<HTMLDivElement>(null);
     const [win, setWin] = useState({ from: 0, to: ALL_IN_PAGE });
@@ -78,7 +79,7 @@ export function Table(p: TableProps): JSX.Element {
     const from = long ? win.from : 0;
     const to = long ? Math.min(win.to, rows.length) : rows.length;
     const largest = rows.reduce((m, x) => (x.total > m ? x.total : m), 0n);
-    const columns = names.length + 3 + (compare ? 2 : 0) + (p.pivot ? r.answer.buckets.length : 0);
+    const columns = names.length + 3 + (parts ? 2 : 0) + (compare ? 2 : 0) + (p.pivot ? r.answer.buckets.length : 0);
     const adds = r.shown === r.total;
     const spark = !p.pivot && r.answer.buckets.length > 1;
 
@@ -103,6 +104,7 @@ export function Table(p: TableProps): JSX.Element {
                             <Grip name={n} width={(w) => setWidths({ ...widths, ['name:' + n]: w })} reset={() => undefined} /></th>))}
                         {p.pivot ? r.answer.buckets.map((b, i) => <th scope="col" key={b} class={r.partial[i] ? 'partial' : undefined}>{bucketText(b, r.granularity)}</th>) : null}
                         {head('cost', 'Cost', '', 'cost')}
+                        {parts ? <><th scope="col" class="mid" title="What is its own">Direct</th><th scope="col" class="mid" title="What was reallocated to it">Shared</th></> : null}
                         {p.pivot ? null : <th scope="col" class="sharecol">Share</th>}
                         {compare ? head('previous', 'Previous', 'mid', 'previous') : null}
                         {compare ? head('change', 'Change', '', 'change') : null}
@@ -112,7 +114,7 @@ export function Table(p: TableProps): JSX.Element {
                 <tbody>
                     {from > 0 ? <tr class="spacer" aria-hidden="true"><td colSpan={columns} style={{ height: `${from * ROW}px` }} /></tr> : null}
                     {rows.slice(from, to).map((x, i) => (
-                        <Line key={x.id} x={x} p={p} by={by} compare={compare} largest={largest} index={long ? from + i + 2 : undefined} />
+                        <Line key={x.id} x={x} p={p} by={by} compare={compare} parts={parts} largest={largest} index={long ? from + i + 2 : undefined} />
                     ))}
                     {to < rows.length ? <tr class="spacer" aria-hidden="true"><td colSpan={columns} style={{ height: `${(rows.length - to) * ROW}px` }} /></tr> : null}
                 </tbody>
@@ -122,6 +124,7 @@ export function Table(p: TableProps): JSX.Element {
                             <td colSpan={names.length}>{r.answer.groupCount - rows.length} groups not shown</td>
                             {p.pivot ? r.answer.buckets.map((b) => <td key={b} />) : null}
                             <td title={exact(r.total - r.shown, r.currency)}>{money(r.total - r.shown, r.currency)}</td>
+                            {parts ? <><td class="mid" /><td class="mid" /></> : null}
                             <td class={p.pivot ? 'gone' : 'sharecol'} />{compare ? <><td class="mid" /><td /></> : null}{spark ? <td class="mid" /> : null}
                         </tr>
                     )}
@@ -130,6 +133,7 @@ export function Table(p: TableProps): JSX.Element {
                             {p.onFewer ? <button type="button" class="link fewer" onClick={p.onFewer}>show fewer</button> : null}</td>
                         {p.pivot ? r.cells.map((c, i) => <td key={i} title={exact(c, r.currency)}>{money(c, r.currency)}</td>) : null}
                         <td title={exact(r.total, r.currency)} data-total={r.answer.total.total}>{money(r.total, r.currency)}</td>
+                        {parts ? <><Part d={decOr(r.answer.total.direct)} currency={r.currency} /><Part d={decOr(r.answer.total.shared)} currency={r.currency} /></> : null}
                         {p.pivot ? null : <td class="sharecol" />}
                         {compare ? <td class="mid" title={exact(r.previous as Dec, r.currency)}>{money(r.previous as Dec, r.currency)}</td> : null}
                         {compare ? <td><Delta now={r.total} before={r.previous as Dec} currency={r.currency} /></td> : null}
@@ -148,7 +152,11 @@ function Delta({ now, before, currency }: { now: Dec; before: Dec; currency: str
     return <span title={exact(d, currency)}><span class={cls}>{signed(d, currency)}</span> <span class="soft pct">{pct}</span></span>;
 }
 
-function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by: KeyRef[]; compare: boolean; largest: Dec; index: number | undefined }): JSX.Element {
+function Part({ d, currency }: { d: Dec | null; currency: string }): JSX.Element {
+    return <td class="mid soft" title={d === null ? undefined : exact(d, currency)}>{d === null ? '–' : money(d, currency)}</td>;
+}
+
+function Line({ x, p, by, compare, parts, largest, index }: { x: Row; p: TableProps; by: KeyRef[]; compare: boolean; parts: boolean; largest: Dec; index: number | undefined }): JSX.Element {
     const { r } = p;
     const hiddenRow = p.hidden.has(x.id);
     const share = largest > 0n && x.total > 0n ? Math.max(1, Number((x.total * 1000n) / largest) / 10) : 0;
@@ -183,8 +191,9 @@ function Line({ x, p, by, compare, largest, index }: { x: Row; p: TableProps; by
                     </th>
                 ) : <td class="left" key={i}><span class="cell">{inner}</span></td>;
             })}
-            {p.pivot ? x.cells.map((c, i) => <td key={i} title={exact(c, r.currency)} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : money(c, r.currency)}</td>) : null}
+            {p.pivot ? x.cells.map((c, i) => <td key={i} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : <button type="button" class="number" title={exact(c, r.currency)} onClick={() => p.onExplain(x, i)}>{money(c, r.currency)}</button>}</td>) : null}
             <td><button type="button" class="number" title={exact(x.total, r.currency)} onClick={() => p.onExplain(x)}>{money(x.total, r.currency)}</button></td>
+            {parts ? <><Part d={x.direct} currency={r.currency} /><Part d={x.shared} currency={r.currency} /></> : null}
             {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{percent(x.total, r.total) ?? '–'}</span></td>}
             {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, r.currency) : undefined}>{x.previous !== null ? money(x.previous, r.currency) : '–'}</td> : null}
             {compare ? <td>{x.previous !== null ? <Delta now={x.total} before={x.previous} currency={r.currency} /> : '–'}</td> : null}

@@ -16,6 +16,8 @@ export class ApiError extends Error {
         readonly requestId: string | null,
         readonly retryAfter: number | null,
         readonly code: string | null = null,
+        /** All that the server said. */
+        readonly body: Record<string, unknown> = {},
     ) {
         super(message);
     }
@@ -47,17 +49,21 @@ async function fail(res: Response): Promise<never> {
         str(body['requestId']) ?? res.headers.get('x-request-id'),
         Number.isFinite(retry) && retry > 0 ? retry : null,
         str(body['error']),
+        body,
     );
 }
 
 async function send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
-    let res: Response;
     const init: RequestInit = { method, headers: { ...HEADERS }, credentials: 'same-origin' };
     if (signal) init.signal = signal;
     if (method !== 'GET') {
         init.headers = { ...HEADERS, 'Content-Type': 'application/json' };
         init.body = body === undefined ? '{}' : JSON.stringify(body);
     }
+    return answered(path, init);
+}
+async function answered(path: string, init: RequestInit): Promise<Response> {
+    let res: Response;
     try {
         res = await fetch(path, init);
     } catch (e) {
@@ -89,6 +95,13 @@ export async function call<T>(method: string, path: string, body?: unknown, sign
     return (res.status === 204 ? undefined : await res.json()) as T;
 }
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => call<T>('GET', path, undefined, signal);
+
+/** Sends a small file as the body: a dictionary, points, entries. */
+export async function sendFile<T>(method: string, path: string, file: Blob): Promise<T> {
+    const res = await answered(path, { method, headers: { ...HEADERS, 'Content-Type': 'application/octet-stream' }, credentials: 'same-origin', body: file });
+    return (res.status === 204 ? undefined : await res.json()) as T;
+}
+export const asError = (e: unknown): ApiError => (e instanceof ApiError ? e : new ApiError(0, String(e), null, null, null, null));
 
 /* ---- questions: the latest forty answers are kept until bills change ---- */
 const answers = new Map<string, Answer>();

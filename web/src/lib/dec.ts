@@ -17,6 +17,13 @@ export function dec(text: string): Dec {
     return m[1] ? -whole : whole;
 }
 
+/** As `dec`, for amounts finer than the ledger's: rounded once, half away from zero. */
+export function decNear(text: string): Dec {
+    const m = /^(-?)(\d+)\.(\d{11,})$/.exec(text);
+    if (!m) return dec(text);
+    const places = (m[3] as string).length;
+    return divide(BigInt(`${m[1]}${m[2]}${m[3]}`), 10n ** BigInt(places - SCALE));
+}
 export const decOr = (text: string | null | undefined): Dec | null => (text == null ? null : dec(text));
 export const sum = (all: Iterable<Dec>): Dec => {
     let n = 0n;

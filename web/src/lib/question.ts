@@ -54,6 +54,7 @@ export function defaultQuestion(costType: string): Question {
         previous: true,
         top: TOP,
         others: true,
+        shared: false,
     };
 }
 
@@ -79,8 +80,9 @@ export const isOr = (f: Filter): f is Or => 'OR' in f;
 export const isLeaf = (f: Filter): f is Leaf => !isAnd(f) && !isOr(f);
 export const valuesOf = (l: Leaf): string[] => (l.value == null ? [] : Array.isArray(l.value) ? l.value : [l.value]);
 
+/** A virtual tag is its id, however its cost center is spelled (virtualTag, Virtual Tags). */
 export const sameKey = (a: KeyRef, b: KeyRef): boolean =>
-    a.key === b.key && a.type === b.type && a.costCenter.toLowerCase() === b.costCenter.toLowerCase();
+    a.key === b.key && a.type === b.type && (a.type === 'virtual_tag' || a.costCenter.toLowerCase() === b.costCenter.toLowerCase());
 export const keyId = (k: KeyRef): string => JSON.stringify([k.costCenter, k.key, k.type]);
 export const bareKey = (k: KeyRef): KeyRef => ({ costCenter: k.costCenter, key: k.key, type: k.type });
 export const leafOf = (k: KeyRef, operator: string, values: string[]): Leaf =>
@@ -171,6 +173,7 @@ export function write(s: State, costType: string): string {
     if (!q.previous) put('previous', '0');
     if (q.top !== TOP) put('top', String(q.top));
     if (!q.others) put('others', '0');
+    if (q.shared) put('shared', '1');
     if (s.chart.kind !== 'bar') put('chart', s.chart.kind);
     if (s.chart.sort) put('sort', s.chart.sort);
     if (s.chart.pivot) put('pivot', '1');
@@ -205,6 +208,7 @@ export function read(search: string, costType: string): State {
     const top = Number(p.get('top') ?? TOP);
     if (Number.isInteger(top) && top > 0 && top <= TOP_ALL) q.top = top;
     q.others = p.get('others') !== '0';
+    q.shared = p.get('shared') === '1';
     const kind = p.get('chart');
     if (KINDS.some(([k]) => k === kind)) chart.kind = kind as ChartKind;
     chart.sort = /^-?(name|cost|previous|change|percent)$/.test(p.get('sort') ?? '') ? (p.get('sort') as string) : '';
@@ -217,7 +221,7 @@ export function read(search: string, costType: string): State {
 export function complete(q: Partial<Question>, costType: string): Question {
     const d = defaultQuestion(costType);
     const filters = q.filters ? parseFilter(q.filters) : null;
-    return { ...d, ...q, date: q.date ?? d.date, groupBy: (q.groupBy ?? d.groupBy).map(bareKey), filters, top: q.top ?? TOP, others: q.others ?? true };
+    return { ...d, ...q, date: q.date ?? d.date, groupBy: (q.groupBy ?? d.groupBy).map(bareKey), filters, top: q.top ?? TOP, others: q.others ?? true, shared: q.shared ?? false };
 }
 export const completeChart = (c: Partial<ChartState> | null | undefined): ChartState => ({ ...defaultChart(), ...(c ?? {}) });
 export const sameQuestion = (a: Question, b: Question): boolean =>
@@ -225,6 +229,7 @@ export const sameQuestion = (a: Question, b: Question): boolean =>
     a.granularity === b.granularity &&
     a.previous === b.previous &&
     a.others === b.others &&
+    a.shared === b.shared &&
     a.top === b.top &&
     dateText(a.date) === dateText(b.date) &&
     JSON.stringify(a.groupBy.map(bareKey)) === JSON.stringify(b.groupBy.map(bareKey)) &&
@@ -268,6 +273,7 @@ export function filterText(f: Filter | null, keys: KeyInfo[] | null): string {
 
 /** The question as it is sent and saved: an absent filter is left out. */
 export function wire(q: Question): Record<string, unknown> {
-    const { filters, ...rest } = q;
-    return { ...rest, groupBy: q.groupBy.map(bareKey), ...(filters && leafCount(filters) > 0 ? { filters } : {}) };
+    const { filters, shared, ...rest } = q;
+    // Parts are of a virtual tag: without one in the grouping there is nothing to ask.
+    return { ...rest, ...(shared && q.groupBy.some((k) => k.type === 'virtual_tag') ? { shared } : {}), groupBy: q.groupBy.map(bareKey), ...(filters && leafCount(filters) > 0 ? { filters } : {}) };
 }

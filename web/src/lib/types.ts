@@ -8,6 +8,11 @@ export interface KeyInfo extends KeyRef {
     displayName: string;
     path: string;
 }
+export interface Drilldown {
+    costCenter: string;
+    keys: KeyRef[];
+    isDefault: boolean;
+}
 export interface Leaf extends KeyRef {
     operator: string;
     value?: string | string[];
@@ -31,6 +36,8 @@ export interface Question {
     previous: boolean;
     top: number;
     others: boolean;
+    /** Also what of each group is its own and what was reallocated to it. */
+    shared: boolean;
 }
 export type ChartKind = 'bar' | 'area' | 'line' | 'pie' | 'treemap';
 export interface ChartState {
@@ -51,6 +58,8 @@ export interface Group {
     cells: string[];
     isOthers: boolean;
     others: number;
+    direct?: string;
+    shared?: string;
 }
 export interface Answer {
     question: unknown;
@@ -59,7 +68,7 @@ export interface Answer {
     currency: string;
     buckets: string[];
     groups: Group[];
-    total: { total: string; previous: string | null; cells: string[] };
+    total: { total: string; previous: string | null; cells: string[]; direct?: string; shared?: string };
     groupCount: number;
     rows: number;
     knownTo: string | null;

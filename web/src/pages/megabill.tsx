@@ -10,11 +10,13 @@ import { billsVersion, commands, copy, go, keys as keyCell, place, sayError, ses
 import { ApiError, ask, download, knownAnswer } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { addDays, longDay, RANGES, rangeLabel, resolve, spanText } from '../lib/day';
-import { adopt, bareKey, complete, completeChart, COST_TYPES, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, onlyView, read, sameKey, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
+import { adopt, complete, completeChart, COST_TYPES, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, onlyView, read, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
 import type { Answer, ChartKind, ChartState, Granularity, KeyRef, Question, SavedView, Session } from '../lib/types';
 import { Empty, Failure, Guarded, SearchButton } from '../parts/basic';
+import { Choice } from '../parts/choice';
 import { Panel } from '../parts/panel';
 import { GroupBy, keyItems, keyOf } from '../bill/by';
+import { Crumbs, nextKey } from '../bill/drill';
 import { Explain, rowQuestion } from '../bill/explain';
 import { FilterBar } from '../bill/filter';
 import { KpiBones, Kpis } from '../bill/kpis';
@@ -24,22 +26,6 @@ import { asCurl } from '../bill/share';
 import { Table } from '../bill/table';
 import { overwrite, SaveDialog, viewAddress, ViewsMenu } from '../bill/views';
 import { When } from '../bill/when';
-
-/* Where a click leads when the key grouped by has become one value. */
-const PATH = ['cost_center_type', 'service', 'sub_account_name', 'region', 'resource_name', 'charge_description'];
-function nextKey(by: KeyRef, used: KeyRef[]): KeyRef | null {
-    const keys = keyCell.get() ?? [];
-    const free = (name: string): KeyRef | null => {
-        const k = keys.find((x) => x.costCenter === 'Global' && x.type !== 'tag' && x.key === name);
-        return k && !used.some((u) => sameKey(u, k)) ? bareKey(k) : null;
-    };
-    const at = PATH.indexOf(by.key);
-    for (const n of [...PATH.slice(at + 1), ...PATH.slice(0, Math.max(at, 0))]) {
-        const k = free(n);
-        if (k) return k;
-    }
-    return null;
-}
 
 type Loaded = { question: string; answer: Answer; asked: Question };
 
@@ -105,7 +91,7 @@ export function MegaBill(): JSX.Element {
     const [hover, setHover] = useState<string | null>(null);
     const [adding, setAdding] = useState(false);
     const [saving, setSaving] = useState(false);
-    const [explain, setExplain] = useState<{ row: Row | null } | null>(null);
+    const [explain, setExplain] = useState<{ row: Row | null; bucket?: number } | null>(null);
     const hidden = useMemo(() => new Set(chart.hidden), [chart.hidden]);
     const most = question.top >= TOP_ALL;
     const raise = (): void => (most ? (noExport ? void toast(noExport, 'bad') : csv()) : setQuestion({ top: r ? Math.min(TOP_ALL, Math.max(r.answer.groupCount, TOP)) : TOP_ALL }, true));
@@ -115,7 +101,7 @@ export function MegaBill(): JSX.Element {
         const only = n === undefined || question.groupBy.length === 1;
         const filters = n === undefined ? rowQuestion(question, row).filters : oneValue(row, n);
         const last = question.groupBy[0] as KeyRef;
-        const next = only && question.groupBy.length === 1 ? nextKey(last, [...question.groupBy, ...(flat(filters) ?? [])]) : null;
+        const next = only && question.groupBy.length === 1 ? nextKey(last, [...question.groupBy, ...(flat(filters) ?? [])], flat(filters) ?? []) : null;
         setQuestion({ filters, groupBy: next ? [next] : question.groupBy });
     };
     const oneValue = (row: Row, n: number): Question['filters'] => {
@@ -206,6 +192,7 @@ export function MegaBill(): JSX.Element {
                 <button type="button" class={question.previous ? 'chip on' : 'chip'} aria-pressed={question.previous} onClick={() => setQuestion({ previous: !question.previous }, true)}>vs previous</button>
             </div>
 
+            <Crumbs question={question} onGo={(q) => setQuestion(q)} />
             {session.sources === 0 && nothing ? (
                 <section class="card"><Empty what="No bill is loaded yet"><p>Load the first one on the Bills screen, or with <code>farthing load</code>. Costs appear here as soon as it is live.</p><p><a class="button primary" href="/bills" onClick={(e) => { e.preventDefault(); go('/bills'); }}>Go to Bills</a></p></Empty></section>
             ) : error && !stale ? (
@@ -236,6 +223,7 @@ export function MegaBill(): JSX.Element {
                                             <div class="menu">
                                                 <label class="line"><input type="checkbox" checked={chart.pivot} onChange={() => setChart({ pivot: !chart.pivot })} /> A column per {question.granularity === 'accumulated' ? 'period' : question.granularity}</label>
                                                 <label class="line"><input type="checkbox" checked={question.others} onChange={() => setQuestion({ others: !question.others }, true)} /> Show the others as one row</label>
+                                                {question.groupBy.some((k) => k.type === 'virtual_tag') ? <label class="line"><input type="checkbox" checked={question.shared} onChange={() => setQuestion({ shared: !question.shared }, true)} /> Direct and shared parts</label> : null}
                                                 {chart.hidden.length ? <button type="button" class="line" onClick={() => { close(); setChart({ hidden: [] }); }}>Draw all series</button> : null}
                                                 <hr />
                                                 <button type="button" class="line" onClick={() => { close(); copyLink(); }}>Copy link</button>
@@ -252,14 +240,14 @@ export function MegaBill(): JSX.Element {
                                     hover={hover} onHover={setHover} onPick={drill} stale={stale} />
                             </div>
                             <Table r={r} sort={chart.sort} pivot={chart.pivot} hidden={hidden} today={session.today} hover={hover} stale={stale} most={most} onHover={setHover}
-                                onSort={(sort) => setChart({ sort })} onHide={hide} onDrill={drill} onExclude={exclude} onExplain={(row) => setExplain({ row })}
+                                onSort={(sort) => setChart({ sort })} onHide={hide} onDrill={drill} onExclude={exclude} onExplain={(row, bucket) => setExplain(bucket === undefined ? { row } : { row, bucket })}
                                 onOpenOthers={raise} onFewer={question.top > TOP ? () => setQuestion({ top: TOP }, true) : null} />
                         </section>
                     )}
                 </>
             )}
             {saving ? <SaveDialog state={state} current={dirty ? current : null} onClose={() => setSaving(false)} onSaved={(v: SavedView) => { setSaving(false); go(viewAddress(v, session)); }} /> : null}
-            {explain && r ? <Explain r={r} row={explain.row} question={loaded?.asked ?? question} view={current && !dirty ? current.id : null} session={session} onClose={() => setExplain(null)} /> : null}
+            {explain && r ? <Explain r={r} row={explain.row} bucket={explain.bucket} question={loaded?.asked ?? question} view={current && !dirty ? current.id : null} session={session} onClose={() => setExplain(null)} /> : null}
         </>
     );
 }
@@ -268,18 +256,6 @@ const hintSpan = (name: string, today: string): string | undefined => {
     const s = resolve(name, today);
     return s ? spanText(s, today) : rangeLabel(name);
 };
-
-function Choice({ items, value, onPick }: { items: readonly (readonly [string, string, string?])[]; value: string; onPick: (id: string) => void }): JSX.Element {
-    return (
-        <div class="menu" role="group">
-            {items.map(([id, label, doc]) => (
-                <button type="button" key={id} class="line two" aria-pressed={id === value} data-first={id === value ? '' : undefined} onClick={() => onPick(id)}>
-                    <span>{label}</span>{doc ? <span class="soft small">{doc}</span> : null}
-                </button>
-            ))}
-        </div>
-    );
-}
 
 /** One click away from more: each filter, and the range. */
 function Undo({ question, setQuestion, keys }: { question: Question; setQuestion: (q: Partial<Question>) => void; keys: Parameters<typeof leafText>[1] }): JSX.Element | null {

@@ -9,6 +9,10 @@ const PATHS = {
     source: 'M3 5c0-1.400 2.700-2.500 6-2.500S15 3.600 15 5s-2.700 2.500-6 2.500S3 6.400 3 5v8c0 1.400 2.700 2.500 6 2.500s6-1.100 6-2.500V5M3 9c0 1.400 2.700 2.500 6 2.500S15 10.400 15 9',
     key: 'M6 12a3 3 0 1 0 0-6 3 3 0 0 0 0 6M9 9h6.500v2.500M13 9v2',
     person: 'M9 8.500a3 3 0 1 0 0-6 3 3 0 0 0 0 6M3.500 14.500c.8-3 2.800-4 5.500-4s4.700 1 5.500 4',
+    tag: 'M2.500 9.500V3h6.500l6.500 6.500-6 6zM6 6.200v.2',
+    path: 'M4 3v8a3 3 0 0 0 3 3h7M4 7h6M8 5l2 2-2 2M12 12l2 2-2 2',
+    meter: 'M2.500 12.500a6.500 6.500 0 1 1 13 0M9 12.500l3-4',
+    coin: 'M9 15.500a6.500 6.500 0 1 0 0-13 6.500 6.500 0 0 0 0 13M11 6.800c-.5-.6-1.200-.8-2-.8-1.200 0-2 .6-2 1.500 0 2.200 4 1 4 3.200 0 .9-.8 1.500-2 1.500-.9 0-1.600-.3-2.100-1M9 4.800V6M9 12.200v1.200',
     people: 'M7 8a2.700 2.700 0 1 0 0-5.400A2.700 2.700 0 0 0 7 8M1.800 14.500c.5-2.800 2.300-4.500 5.200-4.500s4.700 1.700 5.200 4.500M12 3.200a2.500 2.500 0 0 1 0 4.600M13.500 10.500c1.500.5 2.400 1.900 2.700 4',
     close: 'M4 4l8 8M12 4l-8 8',
     up: 'M8 12V4M4.500 7.500 8 4l3.500 3.500',
@@ -21,9 +25,10 @@ const PATHS = {
     check: 'M3.500 8.500 6.500 11.500 12.500 4.500',
 } as const;
 export type IconName = keyof typeof PATHS;
+const WIDE = new Set<IconName>(['chart', 'bills', 'source', 'key', 'person', 'people', 'menu', 'tag', 'path', 'meter', 'coin']);
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
-    const box = name === 'chart' || name === 'bills' || name === 'source' || name === 'key' || name === 'person' || name === 'people' || name === 'menu' ? 18 : 16;
+    const box = WIDE.has(name) ? 18 : 16;
     return (
         <svg class="icon" width={size} height={size} viewBox={`0 0 ${box} ${box}`} aria-hidden="true">
             <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" />

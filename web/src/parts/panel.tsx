@@ -14,12 +14,17 @@ export interface PanelProps {
     title: string;
     class?: string;
     wide?: boolean;
+    /** Placed by the window, not by what is around it: for buttons inside what scrolls. */
+    float?: boolean;
+    /** What the button does, where its label does not say so. */
+    name?: string;
+    why?: string | null;
     open?: boolean;
     onOpen?: (open: boolean) => void;
     children: (close: () => void) => ComponentChildren;
 }
 
-export function Panel({ label, title, class: cls, wide, open: forced, onOpen, children }: PanelProps): JSX.Element {
+export function Panel({ label, title, class: cls, wide, float, name, why, open: forced, onOpen, children }: PanelProps): JSX.Element {
     const [own, setOwn] = useState(false);
     const open = forced ?? own;
     const root = useRef<HTMLDivElement>(null);
@@ -39,13 +44,27 @@ export function Panel({ label, title, class: cls, wide, open: forced, onOpen, ch
         const outside = (e: Event): void => {
             if (!root.current?.contains(e.target as Node)) set(false);
         };
+        const scrolled = (e: Event): void => {
+            if (!box.current?.contains(e.target as Node)) set(false);
+        };
         document.addEventListener('pointerdown', outside, true);
-        return () => document.removeEventListener('pointerdown', outside, true);
+        if (float) document.addEventListener('scroll', scrolled, true);
+        return () => {
+            document.removeEventListener('pointerdown', outside, true);
+            document.removeEventListener('scroll', scrolled, true);
+        };
     }, [open]);
     useLayoutEffect(() => {
         const b = box.current;
         if (!open || !b) return;
         // Stay inside the window: first where CSS puts it, then shifted by what sticks out.
+        const at = button.current?.getBoundingClientRect();
+        if (float && at && document.documentElement.clientWidth > 760) {
+            const { width, height } = b.getBoundingClientRect();
+            const below = at.bottom + 6 + height <= innerHeight - 8 || at.top < height + 14;
+            b.style.top = `${below ? at.bottom + 6 : at.top - height - 6}px`;
+            b.style.left = `${Math.max(8, Math.min(at.right - width, document.documentElement.clientWidth - width - 8))}px`;
+        }
         const over = b.getBoundingClientRect().right - (document.documentElement.clientWidth - 8);
         if (over > 0 && getComputedStyle(b).position === 'absolute') b.style.left = `${-over}px`;
         (b.querySelector<HTMLElement>('[data-first]') ?? b.querySelector<HTMLElement>(FOCUSABLE))?.focus();
@@ -57,11 +76,12 @@ export function Panel({ label, title, class: cls, wide, open: forced, onOpen, ch
                 close();
             }
         }}>
-            <button type="button" ref={button} class={cls} aria-haspopup="dialog" aria-expanded={open} aria-controls={open ? id : undefined} onClick={() => set(!open)}>
+            <button type="button" ref={button} class={cls} aria-haspopup="dialog" aria-expanded={open} aria-controls={open ? id : undefined} aria-label={name}
+                aria-disabled={why ? 'true' : undefined} title={why ?? undefined} aria-description={why ?? undefined} onClick={() => (why ? undefined : set(!open))}>
                 {label}
             </button>
             {open ? (
-                <div class={wide ? 'panel wide' : 'panel'} role="dialog" aria-label={title} id={id} ref={box} onFocusOut={(e) => {
+                <div class={`panel${wide ? ' wide' : ''}${float ? ' float' : ''}`} role="dialog" aria-label={title} id={id} ref={box} onFocusOut={(e) => {
                     const to = (e as FocusEvent).relatedTarget as Node | null;
                     if (to && !root.current?.contains(to)) set(false);
                 }}>

@@ -1,7 +1,7 @@
 /* shell.tsx - the frame: the map on the left, the palette, the help, the messages, the keyboard. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { commands, dropToast, go, layer, place, sayError, session as sessionCell, setTheme, slash, toasts, views as viewCell, type Command } from '../app';
+import { commands, dropToast, go, layer, leave, leaving, may, place, sayError, session as sessionCell, setTheme, slash, toasts, unsaved, views as viewCell, type Command } from '../app';
 import { call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
@@ -17,21 +17,29 @@ interface Entry {
     icon: IconName;
     key: string;
     group: string;
+    /** Who may not, does not see it. */
+    needs?: string;
 }
 /* One table for the map, the palette and the keys after g. */
 export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
+    { to: '/virtual-tags', name: 'Virtual tags', icon: 'tag', key: 'v', group: 'Inform', needs: 'vtags.view' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
+    { to: '/custom-costs', name: 'Custom costs', icon: 'coin', key: 'c', group: 'Data', needs: 'costinput.view' },
+    { to: '/telemetry', name: 'Telemetry', icon: 'meter', key: 'y', group: 'Data', needs: 'telemetry.view' },
+    { to: '/drilldowns', name: 'Drilldown', icon: 'path', key: 'd', group: 'Settings', needs: 'drilldown.view' },
     { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/quality', name: 'Data quality', icon: 'check', key: 'q', group: 'Data' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/admin', name: 'Administration', icon: 'people', key: 'a', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
-const KEYS: [keys: string[], what: string][] = [
+/** What the person signed in may see of it. */
+const seen = (): Entry[] => MAP.filter((e) => !e.needs || may(e.needs));
+const KEYS = (): [keys: string[], what: string][] => [
     [['Ctrl K'], 'Search everything: screens, views, keys, actions'],
     [['/'], 'Add a filter'],
-    ...MAP.map((e): [string[], string] => [['g', e.key], `Go to ${e.name}`]),
+    ...seen().map((e): [string[], string] => [['g', e.key], `Go to ${e.name}`]),
     [['?'], 'This help'],
     [['Esc'], 'Close what is open'],
     [['↑', '↓', 'Enter'], 'Move in a list and take'],
@@ -39,15 +47,16 @@ const KEYS: [keys: string[], what: string][] = [
 
 function Map({ onGo }: { onGo?: () => void }): JSX.Element {
     const where = useCell(place);
-    const at = where.path.startsWith('/bills/') ? '/bills' : where.path.startsWith('/connections/') ? '/connections' : where.path.startsWith('/admin') ? '/admin' : MAP.some((e) => e.to === where.path) ? where.path : '/megabill';
-    const groups = [...new Set(MAP.map((e) => e.group))];
+    const map = seen();
+    const at = map.find((e) => where.path === e.to || where.path.startsWith(e.to + '/'))?.to ?? '/megabill';
+    const groups = [...new Set(map.map((e) => e.group))];
     return (
         <>
             <a class="logo" href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); onGo?.(); }}><Logo /><span class="word">Farthing</span></a>
             {groups.map((g) => (
                 <div class={g === 'Settings' ? 'mapgroup last' : 'mapgroup'} key={g}>
                     <h2>{g}</h2>
-                    {MAP.filter((e) => e.group === g).map((e) => (
+                    {map.filter((e) => e.group === g).map((e) => (
                         <a key={e.to} href={e.to} title={`${e.name} (g ${e.key})`} aria-current={at === e.to ? 'page' : undefined}
                             onClick={(ev) => {
                                 if (ev.metaKey || ev.ctrlKey || ev.shiftKey) return;
@@ -78,7 +87,7 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
             if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || document.querySelector('dialog[open]')) return;
             if (g && Date.now() - g < 1500) {
                 g = 0;
-                const to = MAP.find((m) => m.key === e.key)?.to;
+                const to = seen().find((m) => m.key === e.key)?.to;
                 if (to) {
                     e.preventDefault();
                     go(to);
@@ -117,8 +126,23 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
             </div>
             {open === 'palette' ? <Palette onClose={close} /> : null}
             {open === 'help' ? <Help onClose={close} /> : null}
+            <Leaving />
             {open === 'nav' ? <Dialog title="Menu" kind="nav" bare onClose={close}><nav aria-label="Main" class="map inside"><Map onGo={close} /></nav></Dialog> : null}
         </div>
+    );
+}
+
+/** Asked before unsaved work is left behind. */
+function Leaving(): JSX.Element | null {
+    const to = useCell(leaving);
+    const u = useCell(unsaved);
+    if (to === null || !u) return null;
+    const stay = (): void => leaving.set(null);
+    return (
+        <Dialog title="Leave without saving?" kind="middle" onClose={stay}>
+            <p>{u.what}</p>
+            <div class="row end"><button type="button" class="quiet" onClick={leave}>Leave and lose it</button><button type="button" class="primary" autofocus onClick={stay}>Stay</button></div>
+        </Dialog>
     );
 }
 
@@ -127,7 +151,7 @@ function Palette({ onClose }: { onClose: () => void }): JSX.Element {
     const views = useCell(viewCell);
     const session = useCell(sessionCell) as Session;
     const all: Command[] = [
-        ...MAP.map((e) => ({ group: 'Go to', label: e.name, hint: `g ${e.key}`, run: () => go(e.to) })),
+        ...seen().map((e) => ({ group: 'Go to', label: e.name, hint: `g ${e.key}`, run: () => go(e.to) })),
         ...(views ?? []).map((v) => ({ group: 'Saved views', label: v.name, run: () => go(viewAddress(v, session)) })),
         ...extra,
         { group: 'Settings', label: 'Theme: system', run: () => setTheme('system') },
@@ -151,7 +175,7 @@ function Palette({ onClose }: { onClose: () => void }): JSX.Element {
 
 const Help = ({ onClose }: { onClose: () => void }): JSX.Element => (
     <Dialog title="Keyboard" kind="middle" onClose={onClose}>
-        <dl class="keys">{KEYS.map(([k, what]) => <div key={what}><dt>{k.map((x) => <kbd key={x}>{x}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
+        <dl class="keys">{KEYS().map(([k, what]) => <div key={what}><dt>{k.map((x) => <kbd key={x}>{x}</kbd>)}</dt><dd>{what}</dd></div>)}</dl>
     </Dialog>
 );
 
