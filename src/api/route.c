@@ -289,8 +289,8 @@ const fa_route fa_routes[] = {
      "Reads the drop folder or asks the Prometheus server now"},
 
     /* ---- the page: can the numbers be trusted ---- */
-    {"GET", "/api/quality", api_quality, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
-     "Deliveries, gaps, restatements and notices per source"},
+    {"GET", "/api/quality", api_quality, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Deliveries, gaps, restatements and notices per source"},
     {"GET", "/api/reconcile", api_reconcile, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200", "Each billing month against the provider's invoice"},
     {"PUT", "/api/reconcile/invoice", api_invoice_put, FA_PERM_COSTCENTERS_EDIT, PAGE, 0, 0, 16384,
