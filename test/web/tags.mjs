@@ -321,6 +321,34 @@ try {
         same(await page.getByRole('dialog').locator('tbody tr').count(), 40, 'every point is listed');
         await page.keyboard.press('Escape');
     });
+    await test('reallocation: a value is given away by percentages, nothing is lost, and the flow is drawn', async () => {
+        const shared = await publish({ name: 'Bearer', rules: [{ to: 'Shared', filters: { AND: [is('cost_center_type', 'AWS')] } }, { to: 'One', filters: { AND: [is('cost_center_type', 'GCP')] } }, { to: 'Two', filters: { AND: [is('cost_center_type', 'Azure')] } }] });
+        await open(`/virtual-tags/${shared}?tab=reallocation`);
+        await page.getByRole('button', { name: '+ Reallocate a value' }).click();
+        await page.getByRole('button', { name: /^Value to reallocate/ }).click();
+        await page.getByRole('combobox', { name: 'Value to reallocate' }).fill('Shared');
+        await page.keyboard.press('Enter');
+        await page.getByLabel('Strategy of Shared').selectOption('fixed');
+        await page.getByRole('button', { name: /^Target 1/ }).click();
+        await page.getByRole('combobox', { name: 'Target 1' }).fill('One');
+        await page.keyboard.press('Enter');
+        await page.getByLabel('Percent of target 1').fill('60');
+        that(await page.getByText('40% stays on Shared').isVisible(), 'what is left is said');
+        await page.locator('[data-difference]').waitFor();
+        await settled();
+        same(e10(await page.locator('[data-difference]').getAttribute('data-difference')).toString(), '0', 'before and after are the same');
+        const row = async (v) => page.locator(`tr[data-value="${v}"] td`).evaluateAll((all) => all.map((c) => c.title).filter(Boolean).map((t) => t.replace(/[^0-9.]/g, '')));
+        const after = { One: e10((await row('One'))[1]), Two: e10((await row('Two'))[1]), Shared: e10((await row('Shared'))[1]) };
+        same((after.One + after.Two + after.Shared).toString(), (aws + gcp + azure).toString(), 'all of it is there');
+        const near = (a, b, what) => that((a > b ? a - b : b - a) < 10_000_000n, `${what}: ${a} and ${b}`); // each line is split for itself
+        near(after.One, gcp + (aws * 60n) / 100n, '60 % went to One');
+        same(after.Two.toString(), azure.toString(), 'Two has what it had');
+        await until('the flow', () => page.evaluate(() => document.querySelectorAll('.picture svg path').length > 2));
+        await page.getByLabel('Percent of target 1').fill('120');
+        await page.getByText('is more than there is').waitFor();
+        await page.getByRole('link', { name: 'Bills' }).click();
+        await page.getByRole('button', { name: 'Leave and lose it' }).click();
+    });
     await test('a custom cost: its days add up before it is saved, then it is in the bill, and undo takes it out', async () => {
         await open('/custom-costs');
         await page.getByRole('button', { name: 'Add entry' }).first().click();
