@@ -288,6 +288,16 @@ const fa_route fa_routes[] = {
      0, 0, FA_ENV_PAGE, "200 400 401 403 404 409 413 422 429",
      "Reads the drop folder or asks the Prometheus server now"},
 
+    /* ---- the page: can the numbers be trusted ---- */
+    {"GET", "/api/quality", api_quality, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Deliveries, gaps, restatements and notices per source"},
+    {"GET", "/api/reconcile", api_reconcile, FA_PERM_COSTCENTERS_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Each billing month against the provider's invoice"},
+    {"PUT", "/api/reconcile/invoice", api_invoice_put, FA_PERM_COSTCENTERS_EDIT, PAGE, 0, 0, 16384,
+     FA_ENV_PAGE, "204 400 404 413", "Enters a provider's invoice, or changes one"},
+    {"POST", "/api/reconcile/invoice/delete", api_invoice_delete, FA_PERM_COSTCENTERS_EDIT, PAGE, 0,
+     0, 16384, FA_ENV_PAGE, "204 400 404 413", "Takes an entered invoice away"},
+
     /* ---- the page: API tokens ---- */
     {"GET", "/api/tokens", api_tokens_get, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "API tokens"},
@@ -488,6 +498,7 @@ const char *const fa_page_paths[] = {"/",
                                      "/views",
                                      "/bills",
                                      "/bills/{id}",
+                                     "/quality",
                                      "/virtual-tags",
                                      "/virtual-tags/{id}",
                                      "/telemetry",

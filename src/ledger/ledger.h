@@ -126,6 +126,17 @@ FA_MUST_CHECK fa_rc fa_ledger_load_result(fa_ledger *l, fa_arena *a, int64_t loa
 /* Loads the archive of an earlier load again as the live one (undo of a bad restatement). */
 FA_MUST_CHECK fa_rc fa_ledger_relive(fa_ledger *l, int64_t load_id, fa_err *e);
 
+/* What the live months come to: BilledCost by source, month, currency, invoice ("" none) and charge category. */
+typedef struct fa_invoiced {
+    int64_t source_id;
+    int32_t period;
+    fa_str  currency, invoice, category;
+    int64_t rows;
+    fa_i128 billed_e18;
+} fa_invoiced;
+FA_MUST_CHECK fa_rc fa_ledger_invoiced(fa_ledger *l, fa_arena *a, int64_t deadline_mono_ms, fa_invoiced **out, size_t *n,
+                                       fa_err *e);
+
 /* Takes out every month of a source but those of keep_load (0: all): what a new delivery no longer has. The archive
  * stays and can be made live again. A source that is not there is fine. */
 FA_MUST_CHECK fa_rc fa_ledger_retire(fa_ledger *l, fa_str source, int64_t keep_load, fa_err *e);

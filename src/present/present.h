@@ -32,4 +32,9 @@ FA_MUST_CHECK fa_rc fa_view_from_internal(const fa_catalog *c, fa_arena *a, cons
 /* Writes `data` of the internal view API. */
 void fa_view_internal_json(fa_jw *w, const json_t *question, const fa_plan *p);
 
+/* Per source: last delivery, cost known up to, missing days, restatements with what changed, duplicates, notices. */
+FA_MUST_CHECK fa_rc fa_quality_json(fa_ledger *l, fa_arena *a, fa_jw *w, fa_err *e);
+/* Each billing month of each source against the provider's invoice: as entered, else as the bill says itself. */
+FA_MUST_CHECK fa_rc fa_reconcile_json(fa_ledger *l, fa_arena *a, int64_t deadline_mono_ms, fa_jw *w, fa_err *e);
+
 #endif

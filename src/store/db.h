@@ -16,7 +16,7 @@
 #define FA_DB_NOUNS(X)                                                                             \
     X(account)                                                                                     \
     X(setting)                                                                                     \
-    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(cost_query)         \
+    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(invoice) X(cost_query)         \
     X(credential) X(connection) X(job) X(tag) X(custom) X(telemetry) X(restatement) \
     X(role) X(team) X(join_link) X(recovery) X(challenge) X(device) X(acl) X(audit)
 

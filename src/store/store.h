@@ -285,6 +285,19 @@ typedef struct fa_total {
 FA_MUST_CHECK fa_rc fa_total_add(fa_store *s, fa_str account, int64_t load_id, const fa_total *t, size_t n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_total_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_total **out, size_t *n, fa_err *e);
 
+/* ---- providers' invoices, as somebody entered them ---- */
+typedef struct fa_invoice {
+    int64_t source_id;
+    int32_t period; /* first day of the billing month */
+    fa_str  currency, number;
+    fa_str  amount; /* exact decimal text */
+    fa_str  note, entered_by;
+    int64_t entered_ms;
+} fa_invoice;
+FA_MUST_CHECK fa_rc fa_invoice_put(fa_store *s, fa_str account, const fa_invoice *v, fa_err *e); /* by source, period, currency, number */
+FA_MUST_CHECK fa_rc fa_invoice_list(fa_store *s, fa_arena *a, fa_str account, fa_invoice **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_invoice_delete(fa_store *s, fa_str account, const fa_invoice *v, fa_err *e); /* FA_ENOTFOUND */
+
 /* What a delivery changed of a month that had been there before. */
 typedef struct fa_restatement {
     int64_t load_id;

@@ -49,6 +49,7 @@ function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element
         return <section class="card">{failed ? <Failure what={`${name} could not be fetched`} error={new ApiError(0, 'could not reach the server', null, null, null, null)} retry={() => location.reload()} /> : <Skeleton rows={4} label={`Fetching ${name}`} />}</section>;
     };
 }
+const Quality = later('Data quality', () => import('./pages/quality'));
 const Connections = later('Sources', () => import('./pages/connections'));
 const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) => ({ default: m.VirtualTags })));
 const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
@@ -58,7 +59,7 @@ const Drilldowns = later('Drilldown', () => import('./pages/drilldowns').then((m
 
 type Screen = () => JSX.Element;
 const SCREENS: Record<string, Screen> = {
-    '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
+    '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/quality': Quality, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
     '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns, '/connections': Connections, '/admin': Admin,
 };
 /* Screens whose address goes on with the id of one thing. */
