@@ -85,7 +85,8 @@ fa_rc fa_password_verify(fa_str password, fa_str stored, bool *ok, bool *weak, f
         memcpy(text, nobody, sizeof nobody);
     if (place_take(e))
         return fa_in(e, "password verify");
-    *ok = crypto_pwhash_str_verify(text, password.p, password.n) == 0 && stored.n > 0;
+    *ok = crypto_pwhash_str_verify(text, password.p ? password.p : "", password.n) == 0 &&
+          stored.n > 0;
     place_give();
     *weak = *ok && crypto_pwhash_str_needs_rehash(text, OPSLIMIT, MEMLIMIT) != 0;
     return FA_OK;
