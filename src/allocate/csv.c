@@ -410,7 +410,10 @@ static bool start_rule(reader *r)
 {
     json_t *frame = json_object(), *to = text_json(cell(r, VALUE));
     fa_str rename = fa_str_trim(cell(r, RENAME));
-    bool ok = read_instant(r, frame, "from", FROM, 0) & read_instant(r, frame, "to", TO, DAY_MS);
+    bool ok = read_instant(r, frame, "from", FROM, 0);
+
+    ok = read_instant(r, frame, "to", TO, DAY_MS) &&
+         ok; /* both are looked at, whatever the first is */
 
     if (!to) {
         fault(r, "the value cannot be read: it begins like JSON and is none");

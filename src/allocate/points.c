@@ -11,8 +11,9 @@
 
 /* ---- words about what came ---- */
 
-static fa_rc add_words(fa_arena *a, fa_str *list, size_t *n, const char *prefix, const char *fmt,
-                       va_list ap, fa_err *e)
+__attribute__((format(printf, 5, 0))) static fa_rc add_words(fa_arena *a, fa_str *list, size_t *n,
+                                                             const char *prefix, const char *fmt,
+                                                             va_list ap, fa_err *e)
 {
     char text[512];
 

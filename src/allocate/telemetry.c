@@ -117,7 +117,7 @@ static fa_rc read_data(fa_arena *a, const json_t *data, fa_telemetry *t, fa_err 
             continue;
         snprintf(field, sizeof field, "data.%s", data_texts[i].name);
         if (read_text(a, data, data_texts[i].name, field, data_texts[i].absent, QUERY_MAX,
-                      (fa_str *)((char *)t + data_texts[i].at), e))
+                      (fa_str *)(void *)((char *)t + data_texts[i].at), e))
             return e->rc;
     }
     t->is_counter = fa_str_eqz(text_of(json_object_get(data, "kind")), "counter");
@@ -255,7 +255,7 @@ static void put_data(fa_jw *w, const fa_telemetry *t)
     for (size_t i = 0; i < FA_COUNT(data_texts); i++)
         if (is_type(t, data_texts[i].type)) {
             fa_jw_key(w, data_texts[i].name);
-            fa_jw_str(w, *(const fa_str *)((const char *)t + data_texts[i].at));
+            fa_jw_str(w, *(const fa_str *)(const void *)((const char *)t + data_texts[i].at));
         }
     if (is_type(t, "prometheus")) {
         fa_jw_key(w, "kind");

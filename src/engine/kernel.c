@@ -165,8 +165,14 @@ static void index_plain(const uint32_t *line, size_t n, const uint32_t *group, u
     INDEX_LINES
 }
 
+#ifdef __clang__ /* unrolls at -O2 as it is */
+#define FA_UNROLLED
+#else
+#define FA_UNROLLED __attribute__((optimize("O3")))
+#endif
+
 #if defined(__x86_64__)
-__attribute__((target("avx2"), optimize("O3"))) static void
+__attribute__((target("avx2"))) FA_UNROLLED static void
 index_avx2(const uint32_t *line, size_t n, const uint32_t *group, uint32_t ngroup, uint32_t *index)
 {
     INDEX_LINES

@@ -433,7 +433,7 @@ static void test_bad_rows(void **state)
         const char *path;
         fa_rc rc;
 
-        *(const char **)((char *)&t[1] + bad_rows[i].at) = bad_rows[i].value;
+        *(const char **)(void *)((char *)&t[1] + bad_rows[i].at) = bad_rows[i].value;
         path = write_bill(f, "bad.csv", t, 3);
         rc = load_as(f, "bad", path, 0, &r, &e);
         if (rc != FA_EDATA || !strstr(e.msg, bad_rows[i].says) ||
@@ -454,7 +454,7 @@ static void test_bad_rows(void **state)
         }
         load_ok(f, "bad", write_bill(f, "reset.csv", &plain, 1), &r);
         load_ok(f, "bad", write_bill(f, "reset0.csv", (row[]){plain, plain}, 2), &r);
-        *(const char **)((char *)&t[0] + bad_rows[i].at) = bad_rows[i].value;
+        *(const char **)(void *)((char *)&t[0] + bad_rows[i].at) = bad_rows[i].value;
         rc = load_as(f, "bad", write_bill(f, "bad2.csv", t, 3), 1, &r, &e);
         if (rc != FA_EDATA) {
             print_error("%s: two bad rows and leave for one: rc %d\n", bad_rows[i].name, (int)rc);
