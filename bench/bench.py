@@ -238,8 +238,8 @@ class Bench:
             ("Q3p", f"SELECT {tagrules.case(rules)} AS tag, sum(EffectiveCost) FROM bill GROUP BY ALL"),
             ("Q6", "SELECT sum(BilledCost), sum(BilledCost), sum(EffectiveCost), sum(EffectiveCost), sum(ListCost) FROM bill"),
             ("Q9", "SELECT DISTINCT ServiceName FROM bill WHERE ServiceName IS NOT NULL ORDER BY 1 LIMIT 50"),
-            *[("Qedge" + n, sql) for n, (_, _, _, sql) in edge.questions(LAST).items() if sql],
-            ("QedgeQ3", edge.q3_sql(LAST, rules))])
+            *([] if self.o.in_process else [*[("Qedge" + n, sql) for n, (_, _, _, sql) in edge.questions(LAST).items() if sql],
+                                            ("QedgeQ3", edge.q3_sql(LAST, rules))])])
         theirs, ours = d / "theirs", d / "ours"
         for folder in (theirs, ours):
             shutil.rmtree(folder, ignore_errors=True)
@@ -385,12 +385,18 @@ class Bench:
     def size(self, rows):
         started = time.monotonic()
         d = self.files(rows)
-        result = {"rows": rows, "floor": self.floor(rows)}
+        result = {"rows": rows, "floor": None if self.o.in_process else self.floor(rows)}
         result["loads"], data = self.loads(rows, d)
         small = self.small(rows, d) if self.o.small else None
         if small:  # it took the folder
             data = self.our_load({"ours": [], "peak": 0}, d / "all.parquet")
         result["queries"] = self.queries(rows, d, data)
+        if self.o.in_process:
+            result["took"] = time.monotonic() - started
+            shutil.rmtree(data)
+            if not self.o.keep:
+                shutil.rmtree(d)
+            return result
         result["http"] = self.http(rows, data)
         result["again"] = {**self.again(rows, d, data, min(result["loads"]["Parquet"]["ours"])), "I4": small}
         result["took"] = time.monotonic() - started
@@ -515,6 +521,12 @@ def floor_table(r):
     return table(["raw loop over as many rows", "1 thread", "all threads", "question", "took", "times the floor"], rows)
 
 
+def in_process_table(q):
+    return table(["in process", "rows in the answer", "Farthing first", "hot", "DuckDB first", "hot"], [
+        [f"{n} {what}", str(q["rows"][n]), ms(q["ours"][n]["first_ms"]), ms(q["ours"][n]["hot_ms"]), ms(q["theirs"][n]["first_ms"]),
+         ms(q["theirs"][n]["hot_ms"])] for n, what in QUERIES.items()])
+
+
 def report(o, results, where, command, version):
     sizes = [name_of(r["rows"]) for r in results]
     times = lambda a, b: f"**{a / b:.3g}**"
@@ -530,14 +542,16 @@ def report(o, results, where, command, version):
             "In process, below 1 Farthing is faster. Every answer was compared with DuckDB's and is the same to the last digit.\n",
             table(["", *sizes], ratios)]
     for r in results:
-        q, h = r["queries"], r["http"]
+        q, h = r["queries"], r.get("http")
+        if not h:
+            text += [f"\n## {name_of(r['rows'])}\n", loads_table(r), "", in_process_table(q),
+                     f"\nWithout the HTTP edge (`--in-process`). This size took {r['took'] / 60:.0f} minutes."]
+            continue
         text += [f"\n## {name_of(r['rows'])}\n", loads_table(r), again_text(r), edge_table(r),
                  f"\nThe slowest of Q13's panels alone: {ms(h['slowest_panel'])}. Q1 from 4 connections: {h['throughput']['per_second']:,.0f} requests/s,"
                  f" {h['throughput']['answer_bytes']:,} bytes each. Peak memory of the server: {h['peak']:.0f} MB, {h['anonymous']:.0f} MB of it not mapped files.\n",
                  q14_table(r), "" if h["Q14"]["load_ran_throughout"] else "\n(The load ended before the clients did.)", "",
-                 table(["in process", "rows in the answer", "Farthing first", "hot", "DuckDB first", "hot"], [
-                     [f"{n} {what}", str(q["rows"][n]), ms(q["ours"][n]["first_ms"]), ms(q["ours"][n]["hot_ms"]), ms(q["theirs"][n]["first_ms"]),
-                      ms(q["theirs"][n]["hot_ms"])] for n, what in QUERIES.items()]), "", floor_table(r),
+                 in_process_table(q), "", floor_table(r),
                  f"\nQ1 reads 90 of 395 days and is compared with that part of the floor; Q6 is five sums and compared with one fifth of its time."
                  f" The bench of this size took {r['took'] / 60:.0f} minutes."]
     return "\n".join(text) + "\n"
@@ -555,6 +569,7 @@ def main():
     p.add_argument("--repeat", type=int, default=1, help="loads of each kind; the best counts (default 1)")
     p.add_argument("--hot", type=int, default=30, help="hot runs of what is more than one request (default 30)")
     p.add_argument("--cold", type=int, default=5, help="cold runs (default 5)")
+    p.add_argument("--in-process", action="store_true", help="loads and questions in process alone, without the HTTP edge and the floor")
     p.add_argument("--small", action="store_true", help="I4 as well: a load in a cgroup of 512 MiB (one more load of the packed file)")
     p.add_argument("--runs", type=int, default=5, help="hot runs of a query in process, fewer when they take over 20 s; the best counts (default 5)")
     p.add_argument("--seconds", type=float, default=3, help="of HTTP requests, each question (default 3)")
