@@ -128,6 +128,14 @@ try {
             await p.getByLabel('Folder', { exact: true }).fill(bills);
             await next(p);
             await next(p, 'Test connection');
+            /* a file that was just written is not looked at until it has been still for a while */
+            await until('three rows of the folder', async () => {
+                if (await p.locator('.sample').count()) return true;
+                const again = p.getByRole('button', { name: 'Test again', exact: true });
+                if (await again.count()) await again.click();
+                await p.waitForTimeout(700);
+                return false;
+            }, 30_000);
             await p.locator('.sample').waitFor();
         }],
         ['connection', '/connections', async (p) => {
