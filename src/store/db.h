@@ -13,12 +13,38 @@
 #include "store/store.h"
 #include <sqlite3.h>
 
-#define FA_DB_NOUNS(X)                                                                             \
-    X(account)                                                                                     \
-    X(setting)                                                                                     \
-    X(user) X(signin) X(session) X(token) X(source) X(load) X(part) X(total) X(view) X(invoice) X(cost_query)         \
-    X(credential) X(connection) X(job) X(tag) X(custom) X(telemetry) X(restatement) \
-    X(role) X(team) X(join_link) X(recovery) X(challenge) X(device) X(acl) X(audit)
+/* One noun a line, so that two who add one do not meet. */
+/* clang-format off */
+#define FA_DB_NOUNS(X) \
+    X(account) \
+    X(setting) \
+    X(user) \
+    X(signin) \
+    X(session) \
+    X(token) \
+    X(source) \
+    X(load) \
+    X(part) \
+    X(total) \
+    X(view) \
+    X(invoice) \
+    X(cost_query) \
+    X(credential) \
+    X(connection) \
+    X(job) \
+    X(tag) \
+    X(custom) \
+    X(telemetry) \
+    X(restatement) \
+    X(role) \
+    X(team) \
+    X(join_link) \
+    X(recovery) \
+    X(challenge) \
+    X(device) \
+    X(acl) \
+    X(audit)
+/* clang-format on */
 
 typedef enum {
 #define X(noun) FA_DB_NOUN_##noun,

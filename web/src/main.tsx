@@ -59,11 +59,29 @@ const Drilldowns = later('Drilldown', () => import('./pages/drilldowns').then((m
 
 type Screen = () => JSX.Element;
 const SCREENS: Record<string, Screen> = {
-    '/': MegaBill, '/megabill': MegaBill, '/bills': Bills, '/quality': Quality, '/tokens': Tokens, '/settings': Profile, '/views': MegaBill, '/app': MegaBill, '/app/total-cost': MegaBill,
-    '/virtual-tags': VirtualTags, '/telemetry': TelemetryScreen, '/custom-costs': CustomCostScreen, '/drilldowns': Drilldowns, '/connections': Connections, '/admin': Admin,
+    '/': MegaBill,
+    '/megabill': MegaBill,
+    '/bills': Bills,
+    '/quality': Quality,
+    '/tokens': Tokens,
+    '/settings': Profile,
+    '/views': MegaBill,
+    '/app': MegaBill,
+    '/app/total-cost': MegaBill,
+    '/virtual-tags': VirtualTags,
+    '/telemetry': TelemetryScreen,
+    '/custom-costs': CustomCostScreen,
+    '/drilldowns': Drilldowns,
+    '/connections': Connections,
+    '/admin': Admin,
 };
 /* Screens whose address goes on with the id of one thing. */
-const UNDER: [prefix: string, screen: Screen][] = [['/bills/', Bills], ['/virtual-tags/', TagPage], ['/connections/', Connections], ['/admin/', Admin]];
+const UNDER: [prefix: string, screen: Screen][] = [
+    ['/bills/', Bills],
+    ['/virtual-tags/', TagPage],
+    ['/connections/', Connections],
+    ['/admin/', Admin],
+];
 
 function Page(): JSX.Element {
     const state = useCell(boot);
