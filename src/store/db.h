@@ -43,6 +43,7 @@
     X(challenge) \
     X(device) \
     X(acl) \
+    X(mail) \
     X(audit)
 /* clang-format on */
 
