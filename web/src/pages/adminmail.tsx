@@ -77,8 +77,8 @@ export function Mail(): JSX.Element {
         <>
             <section class="card pad" aria-labelledby="mailserver">
                 <h2 id="mailserver">Mail server</h2>
-                <p class="soft">{saved.file ? 'The operator has mail written to a file (FARTHING_MAIL); these settings rest.' : saved.host ? 'Invitations, links for a new password and notices of changes go out by this server.' : 'Without one, invitations are shown as links to hand on, and nobody is told of changes.'}</p>
                 <form class="stack policy" onSubmit={(e) => { e.preventDefault(); save(); }}>
+                    <p class="soft">{saved.file ? 'The operator has mail written to a file (FARTHING_MAIL); these settings rest.' : saved.host ? 'Invitations, links for a new password and notices of changes go out by this server.' : 'Without one, invitations are shown as links to hand on, and nobody is told of changes.'}</p>
                     <label>Host (empty: no mail)<input type="text" value={server.host} maxLength={253} placeholder="smtp.example.com" aria-invalid={bad('host')} onInput={(e) => set('host', e.currentTarget.value.trim())} /></label>
                     <label>Security<select value={server.security} onChange={(e) => setServer({ ...server, security: e.currentTarget.value, port: Object.values(PORTS).includes(server.port) ? (PORTS[e.currentTarget.value] ?? server.port) : server.port })}><option value="starttls">STARTTLS</option><option value="tls">TLS from the start</option><option value="none">none: only for hosts that the operator listed</option></select></label>
                     <label>Port<input type="number" min={1} max={65535} value={server.port} aria-invalid={bad('port')} onInput={(e) => set('port', Number(e.currentTarget.value))} /></label>
@@ -92,7 +92,7 @@ export function Mail(): JSX.Element {
                 </form>
             </section>
             <section class="card" aria-labelledby="mailsent">
-                <div class="row wrap pad"><h2 id="mailsent">Messages</h2><span class="sp" /><span class="soft small">{server.waiting} waiting, {server.failed} failed in the last 30 days</span><button type="button" class="link" onClick={load}>Refresh</button></div>
+                <div class="pad"><div class="row wrap"><h2 id="mailsent">Messages</h2><span class="sp" /><span class="soft small">{server.waiting} waiting, {server.failed} failed in the last 30 days</span><button type="button" class="link" onClick={load}>Refresh</button></div></div>
                 {server.recent.length === 0 ? <Empty what="Nothing was sent yet" /> : (
                     <div class="tablebox" tabIndex={0} role="region" aria-label="Table of messages">
                         <table class="plain">
