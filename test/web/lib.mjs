@@ -23,7 +23,7 @@ export async function test(name, fn) {
         await fn();
         report(name, true);
     } catch (e) {
-        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => /(page|tags)\.mjs/.test(l)) ?? ''}` : e);
+        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => /test\/web\/(?!lib)\w+\.mjs/.test(l)) ?? ''}` : e);
     }
 }
 export function same(got, want, what = '') {
