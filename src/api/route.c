@@ -210,6 +210,12 @@ const fa_route fa_routes[] = {
      FA_ENV_PAGE, "204 400 404 413", "Looks through a user's eyes; nothing can be changed"},
     {"DELETE", "/api/admin/view-as", api_view_as_end, FA_PERM_SELF,
      PAGE | FA_RT_NO_JSON | FA_RT_OWN_EYES, 0, 0, 0, FA_ENV_PAGE, "204", "Own eyes again"},
+    {"GET", "/api/admin/mail", api_mail_get, FA_PERM_SECURITY_EDIT, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The mail server and what was sent"},
+    {"PUT", "/api/admin/mail", api_mail_put, FA_PERM_SECURITY_EDIT, PAGE | PROVED, 0, 0, 16384,
+     FA_ENV_PAGE, "200 400 413", "Changes the mail server; the password is never shown"},
+    {"POST", "/api/admin/mail/test", api_mail_test, FA_PERM_SECURITY_EDIT, PAGE, 0, 0, 16384,
+     FA_ENV_PAGE, "204 400 413 422", "Sends a test to oneself"},
     {"GET", "/api/admin/security-policy", api_policy_get, FA_PERM_SECURITY_EDIT, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "The security policy"},
     {"PUT", "/api/admin/security-policy", api_policy_put, FA_PERM_SECURITY_EDIT, PAGE | PROVED, 0,
@@ -468,6 +474,20 @@ const fa_route fa_routes[] = {
      "200", "The way a click goes down, per cost center"},
     {"PUT", "/api/drilldowns", api_drilldowns_put, FA_PERM_DRILLDOWN_EDIT, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200 400 413 422", "Changes drilldown paths"},
+
+    /* ---- currencies ---- */
+    {"GET", "/api/currencies", api_currencies, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The account's currency, those of the bills, and how far the rates go"},
+    {"PUT", "/api/currencies", api_currency_put, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 4096,
+     FA_ENV_PAGE, "204 400 413", "Chooses the account's currency"},
+    {"GET", "/api/currencies/rates", api_rates, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400", "Rates by day, or every state of the table"},
+    {"POST", "/api/currencies/rates", api_rates_post, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 2 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "Enters rates; one that holds for the same day ends"},
+    {"POST", "/api/currencies/csv", api_rates_csv, FA_PERM_ACCOUNT_EDIT, PAGE | FA_RT_UPLOAD, 0, 0,
+     8 * MIB, FA_ENV_PAGE, "200 400 413 422", "Reads rates from a CSV file, or tries it"},
+    {"DELETE", "/api/currencies/rates/{id}", api_rate_delete, FA_PERM_ACCOUNT_EDIT,
+     PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Ends a rate"},
 
     /* ---- custom costs ---- */
     {"GET", "/api/custom-costs", api_custom_costs, FA_PERM_COSTINPUT_VIEW, PAGE, 0, 0, 0,
