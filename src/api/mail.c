@@ -42,14 +42,32 @@ fa_str mail_url(fa_req *r, fa_str secret, const char *kind)
     return link_text(r, secret, kind);
 }
 
-bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind)
+/* Appends the message and wipes it. */
+static bool post(fa_buf *b)
 {
     const char *path = mail_file();
-    bool invited = strcmp(kind, "invite") == 0, ok = false;
-    fa_buf b = {0};
-    int fd;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    bool ok = false;
 
-    if (!path)
+    if (fd >= 0) {
+        ok = !b->failed && write(fd, b->p, b->n) == (ssize_t)b->n;
+        if (close(fd) != 0)
+            ok = false;
+    }
+    if (!ok)
+        fa_log(FA_LOG_ERROR, "mail_failed", "path=%s error=%s", path, strerrordesc_np(errno));
+    if (b->p)
+        explicit_bzero(b->p, b->n);
+    fa_buf_release(b);
+    return ok;
+}
+
+bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind)
+{
+    bool invited = strcmp(kind, "invite") == 0;
+    fa_buf b = {0};
+
+    if (!mail_is_set_up())
         return false;
     fa_buf_fmt(&b, "To: %.*s\nSubject: %s\n\n%s\n%.*s\n\n%s\n.\n", FA_FMT(u->email),
                invited ? "Activate your Farthing account" : "Choose a new Farthing password",
@@ -57,16 +75,27 @@ bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind)
                        : "Choose a new password here:",
                FA_FMT(link_text(r, secret, kind)),
                "The link works once. If you did not expect it, do nothing.");
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        ok = !b.failed && write(fd, b.p, b.n) == (ssize_t)b.n;
-        if (close(fd) != 0)
-            ok = false;
+    return post(&b);
+}
+
+void mail_broke_glass(fa_req *r, fa_str email)
+{
+    fa_err e = {0};
+    fa_user *u;
+    size_t n;
+
+    if (!mail_is_set_up() ||
+        fa_user_list(fa_ledger_store(r->ledger), r->mem, fa_ledger_account(r->ledger), &u, &n, &e))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        fa_buf b = {0};
+
+        if (!fa_str_eqz(u[i].state, "active") || !fa_list_has(u[i].roles, FA_STR("admin")))
+            continue;
+        fa_buf_fmt(&b,
+                   "To: %.*s\nSubject: Break glass: a password was used\n\n%.*s used a password "
+                   "although single sign-on is enforced, from %.*s.\nThe audit log has more.\n.\n",
+                   FA_FMT(u[i].email), FA_FMT(email), FA_FMT(r->ip));
+        (void)post(&b);
     }
-    if (!ok)
-        fa_log(FA_LOG_ERROR, "mail_failed", "path=%s error=%s", path, strerrordesc_np(errno));
-    if (b.p)
-        explicit_bzero(b.p, b.n);
-    fa_buf_release(&b);
-    return ok;
 }
