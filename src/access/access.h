@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "ledger/ledger.h"
+#include "net/net.h"
 #include "query/query.h"
 
 /* Permission keys of access.md 1.3, a closed enum: identifier, wire text, default roles that hold it (A admin, B basic,
@@ -226,6 +227,26 @@ unsigned fa_audit_written(void); /* how many this thread has written: tells whet
 void fa_audit_denied(fa_ledger *l, const fa_caller *by, fa_str what, const char *why);
 typedef struct fa_audit_report { int64_t rows, bad_seq; /* -1: the chain holds */ fa_str last_hash, why; } fa_audit_report;
 FA_MUST_CHECK fa_rc fa_audit_verify(fa_ledger *l, fa_arena *a, fa_audit_report *out, fa_err *e);
+
+/* ---- mail: the account's server, the queue (at most 500 wait), notices of changes ----
+ * A message is sealed in the queue and gone when sent; the log has its id and kind. */
+typedef struct fa_mail_server {
+    fa_str  host;                   /* empty: no mail */
+    int64_t port;
+    fa_str  security;               /* "starttls", "tls", "none" */
+    fa_str  user, from, from_name;
+    fa_str  sealed;                 /* the password; empty: none */
+} fa_mail_server;
+FA_MUST_CHECK fa_rc fa_mail_get(fa_ledger *l, fa_arena *a, fa_mail_server *out, fa_err *e);
+/* Audited. An empty password keeps the one there is, as long as host, port, security and user stay. */
+FA_MUST_CHECK fa_rc fa_mail_set(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_mail_server *v, fa_str password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_is_on(fa_ledger *l, fa_arena *a, bool *on, fa_err *e);
+/* kind "invite", "reset". FA_ELIMIT: the queue is full. */
+FA_MUST_CHECK fa_rc fa_mail_link(fa_ledger *l, fa_arena *a, const char *kind, fa_str to, fa_str url, int64_t for_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_test(fa_ledger *l, fa_arena *a, fa_net *net, fa_str to, fa_err *e); /* at once; FA_EDATA: why not */
+/* Tries the first message that is due; *did: there was one. */
+FA_MUST_CHECK fa_rc fa_mail_step(fa_ledger *l, fa_arena *a, fa_net *net, const volatile bool *cancel, bool *did, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_forget(fa_ledger *l, fa_err *e); /* what was done 30 days ago */
 
 /* ---- the security policy (access.md 2.5; defaults of security.md) ---- */
 typedef struct fa_policy {

@@ -141,7 +141,7 @@ fa_rc api_session_post(fa_req *r, fa_res *o, fa_err *e)
         return rc;
     rc = fa_signin_password(r->ledger, r->mem, email, password, &b, &in, e);
     if (!rc && in.broke_glass)
-        mail_broke_glass(r, fa_str_trim(email));
+        mail_broke_glass(r);
     return ended(r, o, rc, email, &in, e);
 }
 
@@ -232,7 +232,7 @@ fa_rc api_session_forgotten(fa_req *r, fa_res *o, fa_err *e)
     (void)mailed;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
-    put_bool(&w, "mail", mail_is_set_up());
+    put_bool(&w, "mail", mail_is_set_up(r));
     fa_jw_end_obj(&w);
     return FA_OK;
 }

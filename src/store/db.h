@@ -46,6 +46,7 @@
     X(once) \
     X(scim) \
     X(acl) \
+    X(mail) \
     X(audit)
 /* clang-format on */
 

@@ -185,6 +185,9 @@ class Browser:
     def post(self, path, body):
         return self.ask("POST", path, body)
 
+    def put(self, path, body):
+        return self.ask("PUT", path, body)
+
 
 def link_of(text):
     """The one-time secret in what init and link print."""

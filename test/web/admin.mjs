@@ -153,7 +153,7 @@ for (const colorScheme of ['light', 'dark'])
     for (const width of [1440, 390])
         await test(`admin: every screen in ${colorScheme} at ${width}`, async () => {
             const p = await person({ colorScheme, viewport: { width, height: 900 }, storageState: await admin.context().storageState() });
-            for (const path of ['/admin', '/admin/roles', '/admin/groups', '/admin/security', '/admin/audit', '/settings', '/tokens']) {
+            for (const path of ['/admin', '/admin/roles', '/admin/groups', '/admin/security', '/admin/mail', '/admin/audit', '/settings', '/tokens']) {
                 await p.goto(path);
                 await p.getByRole('heading', { level: 1 }).first().waitFor();
                 await settled(p);

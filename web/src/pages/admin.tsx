@@ -12,6 +12,7 @@ import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
 import { Audit, Security } from './adminlog';
 import { Groups } from './admingroups';
+import { Mail } from './adminmail';
 import { Roles } from './adminroles';
 import { sentence } from './signin';
 
@@ -21,6 +22,7 @@ const TABS: [path: string, name: string, permission: string, Screen: () => JSX.E
     ['/admin/groups', 'Groups and data access', 'groups.manage', Groups],
     ['/admin/vault', 'Credentials', 'vault.list', Credentials],
     ['/admin/security', 'Security', 'security.edit', Security],
+    ['/admin/mail', 'Mail', 'security.edit', Mail],
     ['/admin/audit', 'Audit log', 'audit.view', Audit],
 ];
 
