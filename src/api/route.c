@@ -480,6 +480,20 @@ const fa_route fa_routes[] = {
     {"PUT", "/api/drilldowns", api_drilldowns_put, FA_PERM_DRILLDOWN_EDIT, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200 400 413 422", "Changes drilldown paths"},
 
+    /* ---- currencies ---- */
+    {"GET", "/api/currencies", api_currencies, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The account's currency, those of the bills, and how far the rates go"},
+    {"PUT", "/api/currencies", api_currency_put, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 4096,
+     FA_ENV_PAGE, "204 400 413", "Chooses the account's currency"},
+    {"GET", "/api/currencies/rates", api_rates, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400", "Rates by day, or every state of the table"},
+    {"POST", "/api/currencies/rates", api_rates_post, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 2 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "Enters rates; one that holds for the same day ends"},
+    {"POST", "/api/currencies/csv", api_rates_csv, FA_PERM_ACCOUNT_EDIT, PAGE | FA_RT_UPLOAD, 0, 0,
+     8 * MIB, FA_ENV_PAGE, "200 400 413 422", "Reads rates from a CSV file, or tries it"},
+    {"DELETE", "/api/currencies/rates/{id}", api_rate_delete, FA_PERM_ACCOUNT_EDIT,
+     PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Ends a rate"},
+
     /* ---- custom costs ---- */
     {"GET", "/api/custom-costs", api_custom_costs, FA_PERM_COSTINPUT_VIEW, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "Entries and cost centers of custom costs"},
