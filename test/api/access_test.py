@@ -1,8 +1,10 @@
 """Who may see and do what (spec access.md): every route and role, row rules, access lists, people, tokens, audit."""
 import base64
+import ctypes.util
 import hashlib
 import hmac
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -11,8 +13,8 @@ import threading
 import time
 from decimal import Decimal
 
-from farthing import (ADMIN, FIRST, PASSWORD, ROWS, TMP, TODAY, Browser, Server, check, cli, equal, link_of, millis, round10,
-                      routes, sample_path, write_bill)
+from farthing import (ADMIN, FIRST, PASSWORD, ROWS, TMP, TODAY, Browser, Server, Skip, check, cli, equal, link_of, millis, round10,
+                      routes, sample_path, secret, write_bill)
 
 RANGE = {"from": str(FIRST), "to": str(TODAY)}
 
@@ -498,7 +500,7 @@ def test_second_factor():
     db.close()
     check(seed["secret"] not in kept and kept)
     check(not any(seed["secret"].encode() in p.read_bytes() for p in t.data.glob("meta.db*")))
-    check((TMP / "access.key").exists())
+    check(kept.startswith("vault:") and (TMP / "access.vault-key").stat().st_mode & 0o777 == 0o400)
     fe = t.server.ask("POST", "/frontegg/identity/resources/auth/v1/user", {**login, "invitationToken": ""}).expect(200).json
     check(fe["mfaRequired"] and fe["mfaToken"] and fe["mfaDevices"]["authenticators"])
     done = t.server.ask("POST", "/frontegg/identity/resources/auth/v1/user/mfa/verify",
@@ -506,6 +508,44 @@ def test_second_factor():
     check(done["accessToken"] and done["expiresIn"] == 86400 and not done["mfaRequired"])
     t.admin.post(f"/api/admin/users/{u.id}/reset-mfa", {}).expect(204)
     check("user" in Browser(t.server).post("/api/session", login).expect(200).json)
+
+
+def test_a_seed_sealed_by_an_earlier_version():
+    """Its key was a file of its own, DIR.key: it opens, and is the vault's from then on. Sealed here by libsodium itself."""
+    name = ctypes.util.find_library("sodium")
+    if not name:
+        raise Skip("libsodium is not found")
+    sodium, t = ctypes.CDLL(name), bed()
+    u = t.person("older@example.com", "basic")
+    seed = u.post("/api/me/mfa", {}).expect(200).json["secret"]
+    u.post("/api/me/mfa/confirm", {"secret": seed, "code": totp(seed)}).expect(200)
+    key, nonce = os.urandom(32), os.urandom(24)
+    (TMP / "access.key").write_text(secret(key.hex()))
+    (TMP / "access.key").chmod(0o400)
+    with sqlite3.connect(t.data / "meta.db", timeout=30) as db:
+        account = db.execute("SELECT id FROM account").fetchone()[0]
+        about = f"{account}|{u.id}".encode()
+        box = ctypes.create_string_buffer(len(seed) + 16)
+        sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(box, None, seed.encode(), ctypes.c_ulonglong(len(seed)), about,
+                                                          ctypes.c_ulonglong(len(about)), None, nonce, key)
+        db.execute("UPDATE user SET totp = ?, totp_step = -1 WHERE id = ?", (base64.b64encode(nonce + box.raw).decode(), u.id))
+    db.close()
+    b = Browser(t.server)
+    login = {"email": "older@example.com", "password": "orchid lantern gravel"}
+    for wrong in ("000000" if totp(seed) != "000000" else "000001",):
+        asked = b.post("/api/session", login).expect(200).json
+        b.post("/api/session/code", {"challenge": asked["challenge"], "code": wrong}).expect(401)
+    code = totp(seed)
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": code}).expect(200)
+    with sqlite3.connect(t.data / "meta.db", timeout=30) as db:
+        kept = db.execute("SELECT totp FROM user WHERE id = ?", (u.id,)).fetchone()[0]
+    db.close()
+    check(kept.startswith("vault:"), kept[:10])
+    asked = Browser(t.server).post("/api/session", login).expect(200).json
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": code}).expect(401)  # used, in the new seal too
+    (TMP / "access.key").unlink()
+    later = totp(seed, time.time() + 30)
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": later}).expect(200)
 
 
 def test_groups_as_clients_know_them():
