@@ -11,6 +11,7 @@
 static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
 {
     fa_store *s = fa_ledger_store(r->ledger);
+    fa_ledger *home = fa_ledger_home(r->ledger);
     int32_t first = INT32_MIN, last = INT32_MIN, today = ask_today();
     bool any = fa_ledger_range(r->ledger, &first, &last);
     const uint64_t self_only = 1u << FA_PERM_PUBLIC | 1u << FA_PERM_SELF;
@@ -23,7 +24,8 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_rc rc = fa_account_first(s, r->mem, &a, e);
 
     if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)) ||
-        (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
+        (rc =
+             fa_user_by_id(fa_ledger_store(home), r->mem, fa_ledger_account(home), c->id, &u, e)) ||
         (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)))
         return rc;
     fa_jw_init(&w, &o->body);
@@ -50,7 +52,11 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     put_str(&w, "name", a.name);
     put_str(&w, "currency", a.currency);
     put_str(&w, "defaultCostType", a.default_cost_type);
+    put_bool(&w, "first", home == r->ledger);
     fa_jw_end_obj(&w);
+    fa_jw_key(&w, "accounts");
+    if ((rc = accounts_json(r, &w, c->behalf.n ? c->behalf : c->id, e)))
+        return rc;
     fa_jw_key(&w, "permissions");
     fa_jw_arr(&w);
     for (int p = FA_PERM_SELF + 1; p < FA_PERM__COUNT; p++)
