@@ -82,7 +82,8 @@ export interface Session {
     mfa: boolean;
     mfaWanted: boolean;
     mfaBy: string | null;
-    account: { id: string; name: string; currency: string; defaultCostType: string };
+    account: { id: string; name: string; currency: string; defaultCostType: string; first: boolean };
+    accounts: { id: string; name: string; first: boolean }[];
     permissions: string[];
     today: string;
     knownTo: string | null;
