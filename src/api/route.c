@@ -102,7 +102,7 @@ const fa_route fa_routes[] = {
     {"POST", "/api/session/prove", api_session_prove, FA_PERM_SELF, PAGE | FA_RT_OWN_EYES, 0, 0,
      16384, FA_ENV_PAGE, "204 400 413 422 429", "Password or code once more, for sensitive acts"},
     {"DELETE", "/api/session", api_session_delete, FA_PERM_SELF,
-     PAGE | FA_RT_NO_JSON | FA_RT_OWN_EYES, 0, 0, 0, FA_ENV_PAGE, "204", "Signs out"},
+     PAGE | FA_RT_NO_JSON | FA_RT_OWN_EYES, 0, 0, 0, FA_ENV_PAGE, "200 204", "Signs out"},
 
     {"GET", "/api/session/providers", api_sso_providers, FA_PERM_PUBLIC, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200", "Single sign-on: the connections to sign in by"},
@@ -110,6 +110,11 @@ const fa_route fa_routes[] = {
      FA_ENV_PAGE, "204 400 401 413", "Takes an invitation along to a sign-on"},
     {"GET", "/api/sso/{id}/start", api_sso_start, FA_PERM_PUBLIC, FA_RT_SESSION, 0, 0, 0,
      FA_ENV_PAGE, "303 400 401 403 404 429", "Sends the browser to the identity provider"},
+    {"GET", "/api/sso/{id}/callback", api_oidc_callback, FA_PERM_PUBLIC, FA_RT_SESSION, 0, 0, 0,
+     FA_ENV_PAGE, "303 404", "OpenID Connect: the browser comes back from the provider"},
+    {"POST", "/api/sso/{id}/backchannel", api_oidc_left, FA_PERM_PUBLIC,
+     FA_RT_CROSS | FA_RT_NO_JSON, 0, 0, 131072, FA_ENV_PAGE, "200 400 404 413",
+     "OpenID Connect: the provider says that somebody signed out"},
 
     /* ---- the page: oneself ---- */
     {"GET", "/api/me", api_me_get, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200 404",
