@@ -83,6 +83,11 @@ const fa_cmd fa_cmds[] = {
      .doc = "proves every control total and rule again, from the archive up",
      .needs_ledger = true,
      .run = fa_cli_check},
+    {.name = "costtypes",
+     .usage = "costtypes --data DIR [--fairshare off|sku|family|service]",
+     .doc = "shows the account's cost types; switches FairShare, made anew from the archive",
+     .needs_ledger = true,
+     .run = fa_cli_costtypes},
     {.name = "focus",
      .usage = "focus --data DIR --out FILE.csv|FILE.parquet [--from DAY --to DAY] [--filter JSON]"
               " [--view NAME]",

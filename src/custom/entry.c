@@ -284,7 +284,7 @@ static fa_rc percent_lines(fa_ledger *l, const fa_account *account, entry *x, li
         return rc;
     if ((rc = without_percentages(c, to->a, x->filters, &p.filter, e)) ||
         (rc = fa_cost_type_find(x->cost_type.n ? x->cost_type : account->default_cost_type,
-                                &p.measure[0].type, e)))
+                                fa_ledger_fair(l), &p.measure[0].type, e)))
         goto done;
     if (p.measure[0].type->is_usage) {
         rc = fail_at(e, FA_EINVAL, "costType", "must be a cost, not a usage");

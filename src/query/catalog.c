@@ -501,6 +501,7 @@ static fa_rc get_base(fa_ledger *l, fa_catalog **out, fa_err *e)
     fa_arena_init(&c->mem, 512 << 20);
     atomic_init(&c->refs, 1);
     c->generation = generation;
+    c->fair = fa_ledger_fair(l);
     c->account = fa_arena_dup(&c->mem, fa_ledger_account(l));
     rc = c->account.p ? make_catalog(l, c, e) : fa_oom(e);
     if (rc) {
@@ -568,6 +569,7 @@ static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_catalog **out, fa_
     c->base = base;
     c->tags = fa_tag_set_ref(tags);
     c->generation = base->generation;
+    c->fair = base->fair;
     c->account = base->account;
     c->center = base->center;
     c->center_id = base->center_id;
@@ -610,6 +612,11 @@ fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e)
 done:
     fa_tag_set_put(tags);
     return rc;
+}
+
+fa_fair_width fa_catalog_fair(const fa_catalog *c)
+{
+    return c->fair;
 }
 
 void fa_catalog_put(fa_catalog *c)

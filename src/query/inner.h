@@ -345,6 +345,7 @@ struct fa_catalog {
     size_t ncenter;
     fa_str account;
     uint64_t generation;
+    fa_fair_width fair;
 };
 /* A tag of a cost center, in the arena; FA_EENV out of memory. */
 FA_MUST_CHECK fa_rc fa_key_tag(fa_arena *a, fa_str center, fa_str center_id, fa_str tag, fa_key *out, fa_err *e);

@@ -51,6 +51,7 @@ FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e);
 /* The same bill with other virtual tags, for drafts and tests. Takes a reference of the set. */
 FA_MUST_CHECK fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e);
 void          fa_catalog_put(fa_catalog *c);
+fa_fair_width fa_catalog_fair(const fa_catalog *c); /* of the ledger it was made from */
 const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n);
 /* Resolves by the rules of 5.4. type: V2 or internal name, may be empty. FA_EINVAL unknown key or cost
  * center; FA_EDATA ambiguous without a type. CLI spelling: "ServiceName", "service", "tag:team",
@@ -101,8 +102,8 @@ typedef struct fa_cost_type {
     bool        is_usage, is_v1, is_v2;
 } fa_cost_type;
 const fa_cost_type *fa_cost_types(size_t *n);
-/* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost until the account has it). */
-FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, const fa_cost_type **out, fa_err *e);
+/* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost while `fair` is off). */
+FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, fa_fair_width fair, const fa_cost_type **out, fa_err *e);
 
 /* ---- the plan ---- */
 typedef enum { FA_AGG_SUM, FA_AGG_AVG, FA_AGG_MIN, FA_AGG_MAX } fa_agg; /* all but sum read bill rows of the archive */

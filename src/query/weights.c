@@ -311,7 +311,7 @@ static fa_rc cost_measures(rl_program *g, fa_plan *q)
 
         if (t->is_usage && !dflt &&
             (fa_account_first(fa_ledger_store(g->v.l), g->a, &account, g->e) ||
-             fa_cost_type_find(account.default_cost_type, &dflt, g->e)))
+             fa_cost_type_find(account.default_cost_type, fa_ledger_fair(g->v.l), &dflt, g->e)))
             return g->e->rc;
         t = t->is_usage ? dflt : t;
         for (size_t k = 0; k < q->nmeasure; k++)
