@@ -298,6 +298,14 @@ const fa_route fa_routes[] = {
     {"POST", "/api/reconcile/invoice/delete", api_invoice_delete, FA_PERM_COSTCENTERS_EDIT, PAGE, 0,
      0, 16384, FA_ENV_PAGE, "204 400 404 413", "Takes an entered invoice away"},
 
+    /* ---- the page: cost types ---- */
+    {"GET", "/api/cost-types", api_costtypes_get, FA_PERM_EDP_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The account's cost types, FairShare and discounts"},
+    {"PUT", "/api/cost-types", api_costtypes_put, FA_PERM_EDP_EDIT, PAGE, 0, 0, 1 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "Changes which are offered, the default, discounts"},
+    {"POST", "/api/cost-types/fairshare", api_fairshare_post, FA_PERM_EDP_EDIT, PAGE, 0, 0, 16384,
+     FA_ENV_PAGE, "202 400 409 413 429", "Switches FairShare, or its width, as a job"},
+
     /* ---- the page: API tokens ---- */
     {"GET", "/api/tokens", api_tokens_get, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200", "API tokens"},

@@ -43,6 +43,7 @@ typedef enum {
  * of 1e-10. */
 #define FA_MONEY_MAX 900000000
 #define FA_M__MONEY 9 /* the first so many are money */
+#define FA_BIT(m) (1u << (m)) /* in a set of measures */
 
 typedef struct fa_measure_info {
     const char *focus; /* "BilledCost": the archive's column and the control total's name; NULL: the

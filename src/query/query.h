@@ -105,6 +105,28 @@ const fa_cost_type *fa_cost_types(size_t *n);
 /* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost while `fair` is off). */
 FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, fa_fair_width fair, const fa_cost_type **out, fa_err *e);
 
+/* ---- discounts that no bill shows (EDP, inform.md 3.6) ---- */
+typedef struct fa_edp_adjustment {
+    fa_str  value;      /* of the EDP tag */
+    bool    is_rate;    /* else a percentage off */
+    fa_str  number;     /* as given: "10", "0.93" */
+    int64_t factor_e10; /* what the cost is multiplied by */
+    int32_t from, to;   /* both inclusive; FA_DAY_MIN, FA_DAY_MAX: open */
+} fa_edp_adjustment;
+typedef struct fa_edp_settings {
+    bool     show;     /* the account's switch: all numbers with them */
+    fa_str   tag;      /* id of the virtual tag; empty: none */
+    uint32_t measures; /* bit set of the measures that carry them */
+    fa_edp_adjustment *adjustment; size_t n;
+} fa_edp_settings;
+/* FA_EINVAL with the field: "adjustments[2].number". */
+FA_MUST_CHECK fa_rc fa_edp_parse(fa_arena *a, const json_t *j, fa_edp_settings *out, fa_err *e);
+void fa_edp_json(fa_jw *w, const fa_edp_settings *s);
+FA_MUST_CHECK fa_rc fa_edp_get(fa_ledger *l, fa_arena *a, fa_edp_settings *out, fa_err *e);
+/* FA_EINVAL: no such tag, one that labels nothing, a value that means untagged. From the next question on it holds. */
+FA_MUST_CHECK fa_rc fa_edp_set(fa_ledger *l, fa_arena *a, const fa_edp_settings *s, fa_err *e);
+typedef enum { FA_EDP_AS_SET, FA_EDP_OFF, FA_EDP_ON } fa_edp_mode; /* as the account's switch says; never; whatever it says */
+
 /* ---- the plan ---- */
 typedef enum { FA_AGG_SUM, FA_AGG_AVG, FA_AGG_MIN, FA_AGG_MAX } fa_agg; /* all but sum read bill rows of the archive */
 typedef struct fa_measurement { const fa_cost_type *type; fa_agg agg; } fa_measurement;
@@ -123,6 +145,8 @@ typedef struct fa_plan {
     bool             shared;              /* also what of each group came from another value by reallocation */
     bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
     int64_t          deadline_mono_ms;
+    fa_edp_mode      edp_mode;
+    const struct fa_edp *edp;             /* query/'s own */
 } fa_plan;
 
 /* ---- the answer ---- */

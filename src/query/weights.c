@@ -374,7 +374,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .bucket = FA_DAY,
                  .dim = {key},
                  .ndim = 1,
-                 .deadline_mono_ms = g->p->deadline_mono_ms};
+                 .deadline_mono_ms = g->p->deadline_mono_ms,
+                 .edp = g->p->edp};
     rl_out cells = {0};
     fa_str dflt = fa_codes_text(s->text, s->dflt_code);
     fa_rc rc = FA_OK;
@@ -493,6 +494,7 @@ fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_tele
     json_decref(body);
     q->bucket = FA_DAY;
     q->top = 0;
+    q->edp = NULL;
     q->previous = q->shared = false;
     return rc;
 }
@@ -561,6 +563,7 @@ static fa_rc view_records(sink *k, const fa_telemetry *t, int32_t from, int32_t 
         return g->e->rc;
     q.deadline_mono_ms =
         g->p->deadline_mono_ms; /* no scope: weights are the account's, whoever asks */
+    q.edp = g->p->edp;
     if (q.ndim != t->nadditional + (t->field.n > 0))
         return fa_fail(g->e, FA_EDATA,
                        "the view that feeds the telemetry \"%.*s\" is grouped otherwise now",
