@@ -7,11 +7,10 @@
 #include <jansson.h>
 #include <string.h>
 
-static const fa_caller shell = {.kind = FA_CALLER_SYSTEM, .source = "cli"};
-
 /* {"defaultCostType":..}, {"edp":..}: what the options say, with the discounts as they were but for their switch. */
 static fa_rc change(fa_ledger *l, fa_arena *a, const char *type, const char *edp, fa_err *e)
 {
+    fa_caller system = fa_caller_system(l);
     fa_edp_settings s;
     json_t *j = NULL, *all = json_object();
     fa_buf b;
@@ -36,13 +35,14 @@ static fa_rc change(fa_ledger *l, fa_arena *a, const char *type, const char *edp
             rc = fa_oom(e);
     }
     if (!rc)
-        rc = fa_cost_types_put(l, a, &shell, all, e);
+        rc = fa_cost_types_put(l, a, &system, all, e);
     json_decref(all);
     return rc;
 }
 
 static fa_rc set_fair(fa_ledger *l, fa_arena *a, fa_cmd_io *io, const char *width, fa_err *e)
 {
+    fa_caller system = fa_caller_system(l);
     char after[64];
     fa_fair_width w;
     fa_progress p;
@@ -60,7 +60,7 @@ static fa_rc set_fair(fa_ledger *l, fa_arena *a, fa_cmd_io *io, const char *widt
     fa_bar_free(bar);
     snprintf(after, sizeof after, "{\"width\":\"%s\"}", fa_fair_name(w));
     return rc ? rc
-              : fa_audit_add(l, &shell,
+              : fa_audit_add(l, &system,
                              &(fa_audit){.action = "fairshare.change",
                                          .object_type = "account",
                                          .object_id = fa_ledger_account(l),
