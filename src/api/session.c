@@ -243,7 +243,7 @@ fa_rc api_session_forgotten(fa_req *r, fa_res *o, fa_err *e)
     (void)mailed;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
-    put_bool(&w, "mail", mail_is_set_up());
+    put_bool(&w, "mail", mail_is_set_up(r));
     fa_jw_end_obj(&w);
     return FA_OK;
 }

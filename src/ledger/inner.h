@@ -99,6 +99,7 @@ FA_MUST_CHECK fa_rc fa_append_only_new(fa_ledger *l, fa_conn *c, fa_arena *a, in
 FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
 
 /* ---- archive.c ---- */
+void fa_archive_format(fa_buf *b); /* the options of a COPY that writes an archive file */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
 /* A relation of no rows with every archive column in its type, for UNION ALL BY NAME. */
 void fa_archive_shape(fa_buf *b);

@@ -90,11 +90,51 @@ void fa_net_close(fa_net *n)
     free(n);
 }
 
+const net_rules *net_rules_of(const fa_net *n)
+{
+    return &n->rules;
+}
+
+const char *net_ca_file(const fa_net *n)
+{
+    return n->ca_file;
+}
+
+unsigned fa_net_retry_ms(const fa_net *n)
+{
+    return n->retry_ms;
+}
+
 fa_rc fa_net_check(const fa_net *n, const char *url, fa_err *e)
 {
     net_target t;
 
     return net_target_parse(&n->rules, url, false, &t, e);
+}
+
+static bool in_domain(fa_str host, fa_str domain)
+{
+    return fa_str_ends(host, domain) &&
+           (host.n == domain.n || host.p[host.n - domain.n - 1] == '.');
+}
+
+fa_rc fa_net_at_home(const fa_net *n, const char *url, const char *homes, fa_err *e)
+{
+    net_target t;
+    fa_rc rc = net_target_parse(&n->rules, url, false, &t, e);
+
+    if (rc || t.listed || net_in_ranges(&n->rules, &t))
+        return rc;
+    for (const char *p = homes; *p;) {
+        size_t k = strcspn(p, "|");
+
+        if (in_domain(fa_str_of(t.host), (fa_str){p, k}))
+            return FA_OK;
+        p += k + (p[k] == '|');
+    }
+    fa_fail(e, FA_EINVAL, "%s is not the provider's: a secret would be sent there", t.host);
+    return fa_hint(e, "the operator can allow it: farthing serve --allow-host %s:%d", t.host,
+                   t.port);
 }
 
 static CURL *take_handle(fa_net *n)
@@ -265,7 +305,7 @@ static void wipe_list(struct curl_slist *list)
     curl_slist_free_all(list);
 }
 
-static struct curl_slist *pin(const net_target *t)
+struct curl_slist *net_pin(const net_target *t)
 {
     fa_buf b;
     struct curl_slist *list;
@@ -452,7 +492,7 @@ static fa_rc attempt(fa_net *n, const fa_net_request *q, CURLU *u, const net_tar
                      bool *again, fa_err *e)
 {
     char detail[CURL_ERROR_SIZE] = "";
-    struct curl_slist *headers = NULL, *pinned = pin(t);
+    struct curl_slist *headers = NULL, *pinned = net_pin(t);
     CURL *h = take_handle(n);
     bool ok = true;
     CURLcode rc;

@@ -42,7 +42,11 @@
     X(recovery) \
     X(challenge) \
     X(device) \
+    X(idp) \
+    X(once) \
+    X(scim) \
     X(acl) \
+    X(mail) \
     X(audit)
 /* clang-format on */
 
