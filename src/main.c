@@ -84,7 +84,8 @@ const fa_cmd fa_cmds[] = {
      .needs_ledger = true,
      .run = fa_cli_check},
     {.name = "costtypes",
-     .usage = "costtypes --data DIR [--default TYPE] [--edp on|off] [--fairshare off|sku|family|service]",
+     .usage = "costtypes --data DIR [--default TYPE] [--edp on|off] [--fairshare "
+              "off|sku|family|service]",
      .doc = "shows the account's cost types; changes the default, discounts, FairShare",
      .needs_ledger = true,
      .run = fa_cli_costtypes},

@@ -135,7 +135,9 @@ static fa_rc cost_type_of(fa_req *r, fa_plan *p, fa_err *e)
         return rc;
     if (!type.n)
         return ask_default_type(r->ledger, r->mem, &p->measure[0].type, e);
-    return fa_cost_type_find(type, fa_ledger_fair(r->ledger), &p->measure[0].type, e) ? fa_at(e, "costType") : FA_OK;
+    return fa_cost_type_find(type, fa_ledger_fair(r->ledger), &p->measure[0].type, e)
+               ? fa_at(e, "costType")
+               : FA_OK;
 }
 
 static fa_rc axis_of(fa_req *r, fa_plan *p, fa_err *e)

@@ -34,7 +34,7 @@ typedef struct sort_key {
 
 typedef struct question {
     fa_plan plan;
-    fa_fair_width fair; /* of the account */
+    fa_fair_width fair;             /* of the account */
     fa_str dim_column[FA_MAX_DIMS]; /* "AWS_billing_dimension_region" as the request spelled it */
     const char *interval;
     sort_key sort[FA_MAX_DIMS + FA_MAX_MEASUREMENTS + 1];

@@ -845,8 +845,8 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
         blocked = blocked || (*use)[i].blocks;
     if (blocked)
         rc = fa_fail(e, FA_ECONFLICT, "the %s \"%.*s\" uses this virtual tag%s",
-                     use_word((*use)[0].type),
-                     FA_FMT((*use)[0].name), *nuse > 1 ? ", and others do" : "");
+                     use_word((*use)[0].type), FA_FMT((*use)[0].name),
+                     *nuse > 1 ? ", and others do" : "");
     else if (!(rc = fa_tag_delete(r->ledger, r->mem, id, forever, e)) && forever)
         rc = fa_acl_drop(r->ledger, KIND, id, e);
 done:

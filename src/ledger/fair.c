@@ -63,7 +63,8 @@ bool fa_fair_find(fa_str name, fa_fair_width *out)
 
 /* Of x_LineItemType, where a bill has it: these are no usage. */
 #define NO_USAGE                                                                                   \
-    "('RIFee', 'Fee', 'Tax', 'Credit', 'Refund', 'SavingsPlanNegation', 'SavingsPlanRecurringFee'," \
+    "('RIFee', 'Fee', 'Tax', 'Credit', 'Refund', 'SavingsPlanNegation', "                          \
+    "'SavingsPlanRecurringFee',"                                                                   \
     " 'SavingsPlanUpfrontFee', 'EdpDiscount', 'PrivateRateDiscount', 'BundledDiscount',"           \
     " 'RiVolumeDiscount', 'SppDiscount', 'DistributorDiscount', 'Discount',"                       \
     " 'FlatRateSubscription')"
@@ -99,8 +100,7 @@ static const char sku_sql[] =
     " lower(coalesce(x['x_Tenancy'], CASE WHEN contains(x['x_UsageType'], 'DedicatedUsage')"
     " THEN 'dedicated' WHEN contains(x['x_UsageType'], 'HostBoxUsage') THEN 'host' ELSE 'shared'"
     " END)) AS tenancy"
-    " FROM line JOIN " SERVICES
-    " ON s.word = lower(coalesce(x['x_ServiceCode'], ServiceName))"
+    " FROM line JOIN " SERVICES " ON s.word = lower(coalesce(x['x_ServiceCode'], ServiceName))"
     " WHERE CostCenter = 'AWS' AND ChargeCategory = 'Usage' AND coalesce(ChargeClass, '') = ''"
     " AND coalesce(CommitmentDiscountStatus, '') <> 'Unused'"
     " AND NOT contains(lower(coalesce(PublisherName, '')), 'marketplace')"
@@ -108,7 +108,8 @@ static const char sku_sql[] =
 
 /* How many of the smallest make one of this size. */
 #define FACTOR                                                                                     \
-    "(CASE size WHEN 'nano' THEN 0.25 WHEN 'micro' THEN 0.5 WHEN 'small' THEN 1 WHEN 'medium' THEN" \
+    "(CASE size WHEN 'nano' THEN 0.25 WHEN 'micro' THEN 0.5 WHEN 'small' THEN 1 WHEN 'medium' "    \
+    "THEN"                                                                                         \
     " 2 WHEN 'large' THEN 4 WHEN 'xlarge' THEN 8 ELSE CASE WHEN regexp_matches(size,"              \
     " '^[0-9]{1,3}xlarge$') THEN 8 * regexp_extract(size, '^[0-9]+')::INTEGER ELSE 1 END"          \
     " END)::DECIMAL(38,18)"
@@ -130,7 +131,8 @@ static fa_rc make_lines(fa_conn *c, fa_fair_width w, fa_err *e)
 
 /* ---- which days are to be done ---- */
 
-#define GONE "(part_id IN (SELECT part_id FROM fs_stale) OR part_id NOT IN (SELECT part_id FROM part))"
+#define GONE                                                                                       \
+    "(part_id IN (SELECT part_id FROM fs_stale) OR part_id NOT IN (SELECT part_id FROM part))"
 
 static fa_rc find_stale(fa_conn *c, fa_fair_width w, int64_t *n, fa_err *e)
 {
@@ -278,7 +280,7 @@ typedef struct month_list {
     struct {
         int32_t from, to;
         int64_t load;
-    } *row; /* a month and a load that has days of it */
+    } * row; /* a month and a load that has days of it */
     size_t n, cap;
 } month_list;
 
@@ -337,7 +339,7 @@ static fa_rc do_months(fa_ledger *l, fa_conn *c, fa_arena *a, const fa_progress 
 
 static fa_rc drop_tables(fa_conn *c, fa_err *e)
 {
-    static const char *const tables[] = {"fs_stale", "fs_sku",     "fs_pool", "fs_line", "fs_new",
+    static const char *const tables[] = {"fs_stale", "fs_sku",     "fs_pool", "fs_line",  "fs_new",
                                          "fs_dirty", "fs_touched", "fs_row",  "fs_gross", "fs_net"};
 
     for (size_t i = 0; i < FA_COUNT(tables); i++)
@@ -358,8 +360,7 @@ static fa_rc switch_off(fa_conn *c, fa_err *e)
                    fa_execf(c, e,
                             "UPDATE part SET seal = uuid() WHERE part_id IN (SELECT part_id FROM"
                             " fair_day)") ||
-                   fa_execf(c, e, "DELETE FROM fair_part") ||
-                   fa_execf(c, e, "DELETE FROM fair_day")
+                   fa_execf(c, e, "DELETE FROM fair_part") || fa_execf(c, e, "DELETE FROM fair_day")
                ? e->rc
                : FA_OK;
 }
@@ -380,8 +381,8 @@ static fa_rc settle_as(fa_ledger *l, fa_conn *c, fa_fair_width w, const fa_progr
         (rc = fa_execf(c, e,
                        "UPDATE part SET seal = uuid() WHERE part_id IN (SELECT part_id FROM"
                        " fs_touched)")) ||
-        (rc = fa_execf(c, e,
-                       "DELETE FROM fair_part WHERE part_id IN (SELECT part_id FROM fs_touched)")) ||
+        (rc = fa_execf(
+             c, e, "DELETE FROM fair_part WHERE part_id IN (SELECT part_id FROM fs_touched)")) ||
         (rc = fa_execf(c, e,
                        "INSERT INTO fair_part SELECT part_id, seal, '%s' FROM part WHERE part_id"
                        " NOT IN (SELECT part_id FROM fair_part)",
@@ -505,24 +506,26 @@ fa_rc fa_fair_check(fa_ledger *l, fa_conn *c, char *what, size_t room, fa_err *e
     if ((rc = make_lines(c, w, e)) ||
         (rc = fa_sql_i64(
              c,
-             FA_STR("SELECT count(*) FROM (SELECT 1 FROM (SELECT day, pool,"
-                    " coalesce(amortized, effective)::HUGEINT * 100000000 + coalesce(amortized_rest,"
-                    " effective_rest) AS a, coalesce(fair, amortized, effective)::HUGEINT *"
-                    " 100000000 + coalesce(fair_rest, amortized_rest, effective_rest) AS fa,"
-                    " effective::HUGEINT * 100000000 + effective_rest AS n, coalesce(net_fair,"
-                    " effective)::HUGEINT * 100000000 + coalesce(net_fair_rest, effective_rest) AS"
-                    " fn FROM daily JOIN fs_line USING (line_id)) GROUP BY day, pool HAVING sum(a)"
-                    " <> sum(fa) OR sum(n) <> sum(fn))"),
+             FA_STR(
+                 "SELECT count(*) FROM (SELECT 1 FROM (SELECT day, pool,"
+                 " coalesce(amortized, effective)::HUGEINT * 100000000 + coalesce(amortized_rest,"
+                 " effective_rest) AS a, coalesce(fair, amortized, effective)::HUGEINT *"
+                 " 100000000 + coalesce(fair_rest, amortized_rest, effective_rest) AS fa,"
+                 " effective::HUGEINT * 100000000 + effective_rest AS n, coalesce(net_fair,"
+                 " effective)::HUGEINT * 100000000 + coalesce(net_fair_rest, effective_rest) AS"
+                 " fn FROM daily JOIN fs_line USING (line_id)) GROUP BY day, pool HAVING sum(a)"
+                 " <> sum(fa) OR sum(n) <> sum(fn))"),
              NULL, 0, &n, e)))
         return rc;
     if (n)
         snprintf(what, room, "%lld FairShare pools do not cost on a day what their lines cost",
                  (long long)n);
-    if (!n && !(rc = fa_sql_i64(c,
-                                FA_STR("SELECT count(*) FROM daily WHERE (fair IS NOT NULL OR"
-                                       " net_fair IS NOT NULL) AND line_id NOT IN (SELECT line_id"
-                                       " FROM fs_line)"),
-                                NULL, 0, &n, e)) &&
+    if (!n &&
+        !(rc = fa_sql_i64(c,
+                          FA_STR("SELECT count(*) FROM daily WHERE (fair IS NOT NULL OR"
+                                 " net_fair IS NOT NULL) AND line_id NOT IN (SELECT line_id"
+                                 " FROM fs_line)"),
+                          NULL, 0, &n, e)) &&
         n)
         snprintf(what, room, "%lld facts outside any pool have a FairShare cost", (long long)n);
     return rc ? rc : drop_tables(c, e);

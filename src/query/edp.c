@@ -357,7 +357,8 @@ fa_rc fa_edp_attach(fa_catalog *c, fa_str text, fa_err *e)
         return FA_OK;
     if (!(t = fa_arena_alloc(&c->mem, sizeof *t)))
         return fa_oom(e);
-    *t = (fa_tag){.id = FA_STR("edp"), .name = FA_STR("EDP"), .dflt = {.text = factor_text(&c->mem, ONE)}};
+    *t = (fa_tag){
+        .id = FA_STR("edp"), .name = FA_STR("EDP"), .dflt = {.text = factor_text(&c->mem, ONE)}};
     if (make_rules(c, &c->edp, t, e))
         return e->rc;
     fa_virtual_init(&c->edp_tag, c, t);

@@ -153,8 +153,9 @@ fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, in
     out->range.name = fa_arena_dup(a, out->range.name);
     if (!out->range.name.p)
         return fa_oom(e);
-    if (read_cost_type(c, question, default_cost_type, out, e) || read_granularity(question, out, e) ||
-        read_group_by(c, a, question, out, e) || read_top(question, out, e))
+    if (read_cost_type(c, question, default_cost_type, out, e) ||
+        read_granularity(question, out, e) || read_group_by(c, a, question, out, e) ||
+        read_top(question, out, e))
         return e->rc;
     return fa_filter_parse(c, a, FA_API_INTERNAL, json_object_get(question, "filters"), "filters",
                            &out->filter, e);

@@ -316,9 +316,9 @@ static fa_rc choose_lines(work *w, const slice *s, const uint32_t *line, looks *
         fa_i128 cost = cell[i].sum[m];
 
         if (s->factor)
-            cost = fa_edp_times(w->p, m, cost,
-                                fa_edp_factor(fa_codes_text(
-                                    s->factor, s->factor->code[o->line[cell[i].group]])));
+            cost = fa_edp_times(
+                w->p, m, cost,
+                fa_edp_factor(fa_codes_text(s->factor, s->factor->code[o->line[cell[i].group]])));
         o->s[cell[i].group].cost_e10 = fa_dec_round(cost, 10);
     }
     return FA_OK;
@@ -402,7 +402,8 @@ static fa_rc add_slice(work *w, int32_t from, int32_t to, bool shadows, bool sam
 
 static fa_rc add_slices(work *w, bool preview)
 {
-    fa_plan both = {.filter = w->p->filter, .scope = w->p->scope, .nmeasure = 1, .ndim = 1, .edp = w->p->edp};
+    fa_plan both = {
+        .filter = w->p->filter, .scope = w->p->scope, .nmeasure = 1, .ndim = 1, .edp = w->p->edp};
     int32_t to = w->p->range.to;
     fa_days d;
     fa_digest id;

@@ -755,7 +755,8 @@ static fa_rc whole_plan(fa_plan *q, fa_arena *a, fa_buckets *k, fa_err *e)
     q->nmeasure = 1;
     q->measure[0].agg = FA_AGG_SUM;
     *k = (fa_buckets){q->range.from, q->range.to, FA_ALL, 1, zero};
-    return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), FA_FAIR_OFF, &q->measure[0].type, e) : fa_oom(e);
+    return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), FA_FAIR_OFF, &q->measure[0].type, e)
+                : fa_oom(e);
 }
 
 static fa_rc lines_of(fa_lens *v, const fa_plan *p, const fa_catalog *c, int32_t from, int32_t to,
