@@ -812,8 +812,9 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
     }
     if ((rc = fa_edp_get(r->ledger, r->mem, &edp, e)))
         return rc;
-    if (edp.tag.n && fa_str_eq(edp.tag, id))
-        (*out)[at++] = (tag_use){"cost_types", FA_STR("edp"), FA_STR("EDP"), true};
+    for (size_t k = 0; me && k < me->nkey; k++)
+        if (fa_str_eq(edp.tag, me->key[k].id))
+            (*out)[at++] = (tag_use){"cost_types", FA_STR("edp"), FA_STR("EDP"), true};
     *n = at;
     return FA_OK;
 }

@@ -81,7 +81,7 @@ export interface Session {
     viewingAs: boolean;
     mfa: boolean;
     mfaWanted: boolean;
-    account: { id: string; name: string; currency: string; defaultCostType: string };
+    account: { id: string; name: string; currency: string; defaultCostType: string; costTypes: string[]; edp: boolean };
     permissions: string[];
     today: string;
     knownTo: string | null;
