@@ -457,4 +457,30 @@ FA_MUST_CHECK fa_rc fa_identity_settle(fa_ledger *l, fa_arena *a, const fa_calle
 /* May this user sign in with a password, as the policy stands? */
 bool fa_password_allowed(const fa_policy *p, fa_str email);
 
+/* ---- signed tokens (jwt.c) ---- */
+#define FA_CLOCK_SKEW_MS 60000  /* how far the provider's clock may be off */
+#define FA_TOKEN_AGE_MS  600000 /* of a token that is shown at once */
+typedef struct fa_jwt { json_t *header, *claims; const char *alg; } fa_jwt;
+/* Signature by the key of the set that the token names; lives as long as the arena. FA_EAUTH at "token". */
+FA_MUST_CHECK fa_rc fa_jwt_open(fa_arena *a, fa_str token, const json_t *jwks, fa_jwt *out, bool *unknown_key, fa_err *e);
+/* From this issuer, for this client, now: iss, aud, azp, exp (may be absent unless `expires`), iat, nbf. */
+FA_MUST_CHECK fa_rc fa_jwt_addressed(const json_t *claims, fa_str issuer, fa_str client, int64_t now_ms, bool expires, fa_err *e);
+bool   fa_jwt_time(const json_t *claims, const char *name, int64_t *ms); /* seconds as ms; false: none, -1 */
+bool   fa_jwt_half_hash_ok(const char *alg, fa_str text, fa_str half);   /* at_hash */
+size_t fa_jwks_usable(const json_t *jwks);
+
+/* ---- OpenID Connect (oidc.c): asks the provider through net ---- */
+struct fa_net;
+FA_MUST_CHECK fa_rc fa_oidc_start(struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_flow *f, fa_str redirect, fa_str *url, fa_err *e);
+/* The code for tokens, and who it is. iss: the answer's own parameter; may be empty. */
+FA_MUST_CHECK fa_rc fa_oidc_finish(fa_ledger *l, struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_flow *f, fa_str redirect,
+                                   fa_str code, fa_str iss, fa_verified *out, fa_err *e);
+/* Where the browser signs out; empty: nowhere. after: where it comes back to. */
+FA_MUST_CHECK fa_rc fa_oidc_leave(struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_federated_session *s, fa_str after,
+                                  fa_str *url, fa_err *e);
+/* A logout token of the back channel: whose sessions end. */
+FA_MUST_CHECK fa_rc fa_oidc_left(fa_ledger *l, struct fa_net *net, fa_arena *a, const fa_idp *c, fa_str token, fa_str *subject,
+                                 fa_str *session, fa_err *e);
+FA_MUST_CHECK fa_rc fa_oidc_test(struct fa_net *net, fa_arena *a, const fa_idp *c, fa_jw *w, fa_err *e); /* {what, detail} into an open array */
+
 #endif

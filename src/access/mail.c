@@ -29,6 +29,9 @@ static const struct message {
     {"reset", "Choose a new Farthing password",
      "Choose a new password here:\n%s\n\n"
      "The link works once. If you did not expect it, do nothing.\n"},
+    {"break_glass", "Break glass: a password was used",
+     "An administrator used a password although single sign-on is enforced. The audit log says "
+     "who and from where:\n%s\n"},
     {"test", "Test of the mail server",
      "This is the test you asked for: Farthing can send mail.\n"},
 };

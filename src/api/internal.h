@@ -72,6 +72,7 @@ int32_t ask_today(void);
 /* ---- links that people get (mail.c) ---- */
 bool mail_is_set_up(fa_req *r);
 bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind); /* "invite", "reset"; false: not sent */
+void mail_broke_glass(fa_req *r); /* tells every administrator; the audit log has it anyway */
 fa_str mail_url(fa_req *r, fa_str secret, const char *kind);                  /* the whole address, to show instead */
 
 /* ---- shared by the routes that sign in (session.c) ---- */
@@ -101,6 +102,7 @@ fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl
     api_acl_default_put;                                                         /* security.c */
 fa_handler api_sso_start, api_sso_invite, api_sso_providers, api_sso_get, api_sso_post, api_sso_put, api_sso_delete, api_sso_test,
     api_sso_outcome, api_sso_link, api_me_identities;                            /* sso.c */
+fa_handler api_oidc_callback, api_oidc_left;                                   /* oidc.c */
 fa_handler api_fe_signin, api_fe_code, api_fe_groups, api_fe_group_post, api_fe_group_patch, api_fe_group_delete,
     api_fe_group_users, api_fe_group_roles, api_account_post;                    /* frontegg.c */
 fa_handler api_query, api_query_csv, api_focus, api_rows, api_keys, api_values;             /* explore.c */
@@ -109,6 +111,7 @@ fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_quality, api_reconcile, api_invoice_put, api_invoice_delete;        /* quality.c */
 fa_handler api_costtypes_get, api_costtypes_put, api_fairshare_post;             /* costtypes.c */
+fa_handler api_currencies, api_currency_put, api_rates, api_rates_post, api_rates_csv, api_rate_delete; /* currency.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
     api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */

@@ -5,7 +5,7 @@
  * FARTHING_MAIL=file:/path appends each message to a file (for tests and for a mail system that picks
  * them up), before any mail server.
  */
-#include "api/internal.h"
+#include "api/sso.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,11 +47,29 @@ fa_str mail_url(fa_req *r, fa_str secret, const char *kind)
     return link_text(r, secret, kind);
 }
 
+/* Appends the message and wipes it. */
+static bool append(const char *path, fa_buf *b)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    bool ok = false;
+
+    if (fd >= 0) {
+        ok = !b->failed && write(fd, b->p, b->n) == (ssize_t)b->n;
+        if (close(fd) != 0)
+            ok = false;
+    }
+    if (!ok)
+        fa_log(FA_LOG_ERROR, "mail_failed", "path=%s error=%s", path, strerrordesc_np(errno));
+    if (b->p)
+        explicit_bzero(b->p, b->n);
+    fa_buf_release(b);
+    return ok;
+}
+
 static bool to_file(fa_req *r, const char *path, const fa_user *u, fa_str secret, const char *kind)
 {
-    bool invited = strcmp(kind, "invite") == 0, ok = false;
+    bool invited = strcmp(kind, "invite") == 0;
     fa_buf b = {0};
-    int fd;
 
     fa_buf_fmt(&b, "To: %.*s\nSubject: %s\n\n%s\n%.*s\n\n%s\n.\n", FA_FMT(u->email),
                invited ? "Activate your Farthing account" : "Choose a new Farthing password",
@@ -59,18 +77,39 @@ static bool to_file(fa_req *r, const char *path, const fa_user *u, fa_str secret
                        : "Choose a new password here:",
                FA_FMT(link_text(r, secret, kind)),
                "The link works once. If you did not expect it, do nothing.");
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        ok = !b.failed && write(fd, b.p, b.n) == (ssize_t)b.n;
-        if (close(fd) != 0)
-            ok = false;
-    }
-    if (!ok)
-        fa_log(FA_LOG_ERROR, "mail_failed", "path=%s error=%s", path, strerrordesc_np(errno));
-    if (b.p)
-        explicit_bzero(b.p, b.n);
-    fa_buf_release(&b);
-    return ok;
+    return append(path, &b);
+}
+
+static fa_rc tell_glass(fa_req *r, fa_str to, fa_err *e)
+{
+    const char *path = mail_file();
+    fa_str log = sso_url(r, "/admin/audit?q=signin.break_glass");
+    fa_buf b = {0};
+
+    if (!path)
+        return fa_mail_link(r->ledger, r->mem, "break_glass", to, log, 2880 * MINUTE_MS, e);
+    fa_buf_fmt(&b,
+               "To: %.*s\nSubject: Break glass: a password was used\n\nAn administrator used a "
+               "password although single sign-on is enforced:\n%.*s\n.\n",
+               FA_FMT(to), FA_FMT(log));
+    return append(path, &b) ? FA_OK : fa_fail(e, FA_EENV, "could not write the mail file");
+}
+
+void mail_broke_glass(fa_req *r)
+{
+    fa_err e = {0};
+    fa_user *u;
+    size_t n;
+    fa_rc rc = FA_OK;
+
+    if (!mail_is_set_up(r))
+        return;
+    rc = fa_user_list(fa_ledger_store(r->ledger), r->mem, fa_ledger_account(r->ledger), &u, &n, &e);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (fa_str_eqz(u[i].state, "active") && fa_list_has(u[i].roles, FA_STR("admin")))
+            rc = tell_glass(r, u[i].email, &e);
+    if (rc)
+        fa_log(FA_LOG_ERROR, "mail_failed", "kind=break_glass error=\"%s\"", e.msg);
 }
 
 bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind)

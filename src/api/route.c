@@ -102,7 +102,7 @@ const fa_route fa_routes[] = {
     {"POST", "/api/session/prove", api_session_prove, FA_PERM_SELF, PAGE | FA_RT_OWN_EYES, 0, 0,
      16384, FA_ENV_PAGE, "204 400 413 422 429", "Password or code once more, for sensitive acts"},
     {"DELETE", "/api/session", api_session_delete, FA_PERM_SELF,
-     PAGE | FA_RT_NO_JSON | FA_RT_OWN_EYES, 0, 0, 0, FA_ENV_PAGE, "204", "Signs out"},
+     PAGE | FA_RT_NO_JSON | FA_RT_OWN_EYES, 0, 0, 0, FA_ENV_PAGE, "200 204", "Signs out"},
 
     {"GET", "/api/session/providers", api_sso_providers, FA_PERM_PUBLIC, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200", "Single sign-on: the connections to sign in by"},
@@ -110,6 +110,11 @@ const fa_route fa_routes[] = {
      FA_ENV_PAGE, "204 400 401 413", "Takes an invitation along to a sign-on"},
     {"GET", "/api/sso/{id}/start", api_sso_start, FA_PERM_PUBLIC, FA_RT_SESSION, 0, 0, 0,
      FA_ENV_PAGE, "303 400 401 403 404 429", "Sends the browser to the identity provider"},
+    {"GET", "/api/sso/{id}/callback", api_oidc_callback, FA_PERM_PUBLIC, FA_RT_SESSION, 0, 0, 0,
+     FA_ENV_PAGE, "303 404", "OpenID Connect: the browser comes back from the provider"},
+    {"POST", "/api/sso/{id}/backchannel", api_oidc_left, FA_PERM_PUBLIC,
+     FA_RT_CROSS | FA_RT_NO_JSON, 0, 0, 131072, FA_ENV_PAGE, "200 400 404 413",
+     "OpenID Connect: the provider says that somebody signed out"},
 
     /* ---- the page: oneself ---- */
     {"GET", "/api/me", api_me_get, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200 404",
@@ -482,6 +487,20 @@ const fa_route fa_routes[] = {
      "200", "The way a click goes down, per cost center"},
     {"PUT", "/api/drilldowns", api_drilldowns_put, FA_PERM_DRILLDOWN_EDIT, PAGE, 0, 0, 0,
      FA_ENV_PAGE, "200 400 413 422", "Changes drilldown paths"},
+
+    /* ---- currencies ---- */
+    {"GET", "/api/currencies", api_currencies, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The account's currency, those of the bills, and how far the rates go"},
+    {"PUT", "/api/currencies", api_currency_put, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 4096,
+     FA_ENV_PAGE, "204 400 413", "Chooses the account's currency"},
+    {"GET", "/api/currencies/rates", api_rates, FA_PERM_ACCOUNT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200 400", "Rates by day, or every state of the table"},
+    {"POST", "/api/currencies/rates", api_rates_post, FA_PERM_ACCOUNT_EDIT, PAGE, 0, 0, 2 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "Enters rates; one that holds for the same day ends"},
+    {"POST", "/api/currencies/csv", api_rates_csv, FA_PERM_ACCOUNT_EDIT, PAGE | FA_RT_UPLOAD, 0, 0,
+     8 * MIB, FA_ENV_PAGE, "200 400 413 422", "Reads rates from a CSV file, or tries it"},
+    {"DELETE", "/api/currencies/rates/{id}", api_rate_delete, FA_PERM_ACCOUNT_EDIT,
+     PAGE | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Ends a rate"},
 
     /* ---- custom costs ---- */
     {"GET", "/api/custom-costs", api_custom_costs, FA_PERM_COSTINPUT_VIEW, PAGE, 0, 0, 0,

@@ -375,6 +375,7 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .dim = {key},
                  .ndim = 1,
                  .deadline_mono_ms = g->p->deadline_mono_ms,
+                 .money = g->p->money,
                  .edp = g->p->edp};
     rl_out cells = {0};
     fa_str dflt = fa_codes_text(s->text, s->dflt_code);
@@ -390,7 +391,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
     for (size_t i = 0; !rc && i < cells.nnow; i++) {
         const rl_cell *c = &cells.now[i];
         fa_str value = fa_groups_text(cells.g, c->group, 0);
-        fa_str currency = fa_groups_text(cells.g, c->group, cells.g->ntext - 1);
+        fa_str currency = fa_money_on(&q) ? (fa_str){"", 0}
+                                          : fa_groups_text(cells.g, c->group, cells.g->ntext - 1);
         fa_i128 w[FA_M__COUNT];
         uint32_t code;
 
@@ -532,7 +534,7 @@ static fa_rc put_view(sink *k, const fa_telemetry *t, const fa_plan *q, const rl
 
         if (!c->stat[0].sum)
             continue;
-        if (currency.p && !fa_str_eq(currency, money))
+        if (currency.p && !fa_str_eq(currency, money) && !fa_money_on(q))
             return fa_fail(g->e, FA_EDATA,
                            "the view that feeds the telemetry \"%.*s\" adds up %.*s and %.*s",
                            FA_FMT(t->name), FA_FMT(currency), FA_FMT(money));
@@ -561,6 +563,7 @@ static fa_rc view_records(sink *k, const fa_telemetry *t, int32_t from, int32_t 
 
     if (rl_view_plan(g->v.l, g->a, g->cat, t, &q, g->e))
         return g->e->rc;
+    q.money = g->p->money;
     q.deadline_mono_ms =
         g->p->deadline_mono_ms; /* no scope: weights are the account's, whoever asks */
     q.edp = g->p->edp;

@@ -39,6 +39,7 @@
     X(role) \
     X(team) \
     X(join_link) \
+    X(rate) \
     X(recovery) \
     X(challenge) \
     X(device) \

@@ -11,6 +11,7 @@ from farthing import Browser, Key, check, cli, equal, link_of, round10, wait_unt
 
 Place, day, native, virtual = alloc_test.Place, alloc_test.day, alloc_test.native, alloc_test.virtual
 SERVICE, TEAM = native("service"), native("team", "tag")
+Place.made = 900  # the other tests have their own count
 _places = {}
 
 
@@ -293,3 +294,22 @@ def test_fairshare_is_a_job():
     equal([(e["before"]["width"], e["after"]["width"]) for e in seen], [("sku", "off"), ("off", "sku")])
     p.server.stop()
     check("ok" in cli(p.data, "check"), "check")
+
+
+def test_after_the_currency():
+    """Cost type, currency, discount: 100 at 1.10 with 10 % off is 99.00, also of what moves."""
+    p = Place([(day(1), "EC2", "a", {"team": "A"}, 100), (day(1), "Support", "s", {}, 50), (day(2), "EC2", "b", {"team": "B"}, "0.333333333333333333")])
+    p.discount = p.tag("Discounts", rules=[rule("EC2 deal", SERVICE, "EC2")])
+    t = p.tag("Owner", rules=[rule("Shared", SERVICE, "Support"), {"to": TEAM, "filters": {**TEAM, "operator": "exists"}}],
+              allocations=[{"name": "Shared", "type": "even", "active": True, "data": {}}])
+    p.b.post("/api/currencies/rates", {"rates": [{"currency": "USD", "target": "CHF", "day": "2026-07-01", "rate": "1.10"}, {"currency": "USD", "target": "CHF", "day": "2026-07-02", "rate": "3"}]}).expect(200)
+    put(p, adjustments=[deal("percentage", "10")])
+    ask = lambda **more: p.ask(currency="CHF", **more)
+    j = ask(group=[SERVICE], granularity="day", last=2)
+    equal(j["currency"], "CHF")
+    equal({g["values"][0]: [Decimal(c) for c in g["cells"][:2]] for g in j["groups"]}, {"EC2": [99, round10(Decimal("0.333333333333333333") * 3 * Decimal("0.9"))], "Support": [55, 0]})
+    equal({g["values"][0]: Decimal(g["total"]) for g in ask(group=[t], last=1)["groups"]}, {"A": Decimal(154)})
+    equal(Decimal(ask(last=2)["total"]["total"]), round10(Decimal(154) + Decimal("0.333333333333333333") * Decimal("2.7")))
+    doc = p.b.get(f"/api/tags/{t['id']}").expect(200).json
+    equal(Decimal(p.b.post("/api/query", {"date": {"from": alloc_test.millis_of(day(1)), "to": alloc_test.millis_of(day(1)), "type": "day"}, "granularity": "hour", "currency": "CHF"}).expect(200).json["total"]["total"]), Decimal(154), "hours")
+    check(doc["id"] == t["id"])

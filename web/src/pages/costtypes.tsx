@@ -128,7 +128,7 @@ function FairShare({ settings, why, dirty, reload }: { settings: Settings; why: 
     const same = chosen === settings.fairShare.width;
     const label = settings.fairShare.width === 'off' ? 'Switch FairShare on' : chosen === 'off' ? 'Switch FairShare off' : 'Change what is alike';
     return (
-        <section class="card pad" aria-labelledby="fairshare">
+        <section class="card pad stack" aria-labelledby="fairshare">
             <div class="row"><h2 id="fairshare">FairShare</h2><span class={settings.fairShare.width === 'off' ? 'badge' : 'badge live'}>{settings.fairShare.width === 'off' ? 'off' : 'on'}</span></div>
             <p class="measure">AWS gives reservations, savings plans and spot prices to whichever instance comes first, so two teams pay differently for the same hour. FairShare adds up what usage that is alike cost, and splits it by list price: equal usage, equal price. No total changes. It covers EC2, Lambda, ECS, RDS, ElastiCache, DynamoDB and Redshift.</p>
             <fieldset class="choices" disabled={!!why || runs}>
@@ -179,7 +179,7 @@ function Discounts({ settings, edp, edit, why, field }: { settings: Settings; ed
         <section class="card pad stack" aria-labelledby="edp">
             <div class="row"><h2 id="edp">Discounts that no bill shows (EDP)</h2><span class={settings.edp.show && settings.edp.adjustments.length ? 'badge live' : 'badge'}>{settings.edp.show && settings.edp.adjustments.length ? 'shown' : 'not shown'}</span></div>
             <p class="measure">A discount your provider gives and its bill does not have, an Enterprise Discount Program for one. A virtual tag says which costs have one; its values carry a percentage off, or a rate. What the tag leaves untagged keeps its cost, so credits and taxes are adjusted only where a rule labels them. Bills that show the discount already need none here.</p>
-            <label class="inline"><input type="checkbox" checked={edp.show} disabled={!!why} onChange={(e) => edit({ ...edp, show: e.currentTarget.checked })} />Show all numbers with discounts: every page, view, export and the API</label>
+            <label class="inline wraps"><input type="checkbox" checked={edp.show} disabled={!!why} onChange={(e) => edit({ ...edp, show: e.currentTarget.checked })} />Show all numbers with discounts: every page, view, export and the API</label>
             <div class="fields">
                 <label>EDP tag<select value={edp.tagId ?? ''} disabled={!!why || tags === null} aria-invalid={field === 'edp.tagId' ? 'true' : undefined} onChange={(e) => edit({ ...edp, tagId: e.currentTarget.value || null })}>
                     <option value="">none</option>{gone ? <option value={edp.tagId as string}>a tag you may not see</option> : null}{(tags ?? []).map((t) => <option key={t.id} value={t.id}>{t.name}</option>)}</select></label>
