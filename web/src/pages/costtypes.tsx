@@ -96,7 +96,7 @@ function Offered({ settings, now, edit, why }: { settings: Settings; now: Draft;
                             <td><input type="checkbox" aria-label={`${t.label} is offered`} checked={now.offered.includes(t.name)} disabled={!!why || now.defaultCostType === t.name}
                                 onChange={(e) => edit({ offered: settings.types.map((x) => x.name).filter((n) => (n === t.name ? e.currentTarget.checked : now.offered.includes(n))) })} /></td>
                             <td><input type="radio" name="default" aria-label={`${t.label} is the default`} checked={now.defaultCostType === t.name} disabled={!!why || !now.offered.includes(t.name)} onChange={() => edit({ defaultCostType: t.name })} /></td>
-                            <td>{t.approximated.length ? <><span class="badge late">approximated</span> {t.approximated.join(', ')}</> : <span class="soft">every bill has it</span>}</td>
+                            <td>{t.approximated.length ? <><span class="badge late">approximated</span> {t.approximated.join(', ')}</> : <span class="soft">no bill lacks it</span>}</td>
                         </tr>
                     ))}</tbody>
                 </table>
