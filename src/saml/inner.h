@@ -68,6 +68,9 @@ typedef fa_rc fa_saml_op(fa_arena *a, const json_t *q, json_t **out, fa_err *e);
 fa_saml_op fa_op_metadata, fa_op_certificate, fa_op_authn, fa_op_response, fa_op_logout, fa_op_logout_read, fa_op_logout_answer;
 fa_str fa_op_text(const json_t *o, const char *name); /* a member's text; empty: absent */
 
+/* response.c: conditions and claims of an assertion, given the bytes that were signed. */
+FA_MUST_CHECK fa_rc fa_claims_read(fa_str xml, const json_t *q, json_t *out, fa_err *e);
+
 /* ---- lasso.c: Lasso beside our own reading ---- */
 FA_MUST_CHECK fa_rc fa_lasso_agrees(const json_t *q, fa_str message, fa_str name_id, fa_err *e);
 

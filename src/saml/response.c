@@ -386,16 +386,35 @@ static fa_rc read_response(fa_str xml, const wanted *w, json_t *o, fa_err *e)
     return rc;
 }
 
+static wanted wanted_of(const json_t *q)
+{
+    const json_t *sp = json_object_get(q, "sp");
+
+    return (wanted){.entity = fa_op_text(sp, "entityId"),
+                    .acs = fa_op_text(sp, "acs"),
+                    .key = fa_op_text(sp, "key"),
+                    .idp = fa_op_text(json_object_get(q, "idp"), "entityId"),
+                    .request = fa_op_text(q, "expect"),
+                    .now = json_integer_value(json_object_get(q, "now"))};
+}
+
+fa_rc fa_claims_read(fa_str xml, const json_t *q, json_t *out, fa_err *e)
+{
+    wanted w = wanted_of(q);
+    xmlDoc *doc = NULL;
+    fa_rc rc = fa_tree_read(xml, false, &doc, e);
+
+    if (!rc)
+        rc = claims(xmlDocGetRootElement(doc), &w, out, e);
+    xmlFreeDoc(doc);
+    return rc;
+}
+
 fa_rc fa_op_response(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
 {
-    const json_t *sp = json_object_get(q, "sp"), *idp = json_object_get(q, "idp");
+    const json_t *idp = json_object_get(q, "idp");
     fa_str message = fa_op_text(q, "message"), xml;
-    wanted w = {.entity = fa_op_text(sp, "entityId"),
-                .acs = fa_op_text(sp, "acs"),
-                .key = fa_op_text(sp, "key"),
-                .idp = fa_op_text(idp, "entityId"),
-                .request = fa_op_text(q, "expect"),
-                .now = json_integer_value(json_object_get(q, "now"))};
+    wanted w = wanted_of(q);
     json_t *o = json_object();
     fa_rc rc;
 
