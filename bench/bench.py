@@ -460,6 +460,16 @@ def table(head, rows):
     return "\n".join(out + ["| " + " | ".join(r) + " |" for r in rows])
 
 
+BIG = "## A file of 5 GB in 512 MiB"
+
+
+def other_sections(path, big):
+    """The report's text: the section that `script/bench big` wrote, or all but that."""
+    text = path.read_text() if path.exists() else "# Results of FinBench\n"
+    rest, mark, section = text.partition(BIG)
+    return (mark + section) if big else rest
+
+
 def name_of(rows):
     return f"{rows // 1_000_000}M rows" if rows >= 1_000_000 else f"{rows // 1000}k rows"
 
@@ -592,9 +602,11 @@ def main():
     version = version or "unknown"
     out = pathlib.Path(o.out) if o.out else bench.work / "RESULTS.md" if o.short else ROOT / "bench/RESULTS.md"
     (out.parent / "results.json").write_text(json.dumps({"machine": where, "commit": version, "sizes": results}, indent=1, default=str) + "\n")
-    out.write_text(report(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version))
+    big = other_sections(out, big=True)
+    out.write_text(report(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version) + ("\n" + big if big else ""))
     say(f"wrote {out}")
     print(out.read_text())
 
 
-main()
+if __name__ == "__main__":
+    main()

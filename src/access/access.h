@@ -239,6 +239,8 @@ typedef struct fa_policy {
     int64_t token_concurrent;       /* 0: as the server was started */
     int64_t invite_hours;
     fa_str  join_roles;             /* of who comes by a link */
+    bool    sso_only;               /* passwords are refused, but for who is in sso_except */
+    fa_str  sso_except;             /* e-mail addresses of one to three administrators, with spaces between */
 } fa_policy;
 FA_MUST_CHECK fa_rc fa_policy_get(fa_ledger *l, fa_arena *a, fa_policy *out, fa_err *e);
 /* Audited. Fields that are absent stay. FA_EINVAL names the field; FA_ECONFLICT: the caller's own address would be shut out. */
@@ -273,6 +275,7 @@ typedef struct fa_browser { fa_str agent, ip, device; /* device: what the device
 typedef struct fa_signed_in {
     fa_str session, device;  /* cookies to set; device empty: keep the one there is */
     fa_str challenge;        /* not empty: no session yet, a code is wanted */
+    bool   broke_glass;      /* by password although single sign-on is enforced: every administrator is told */
 } fa_signed_in;
 /* First administrator and a one-time sign-in secret (256 bit, URL-safe text), good for 7 days. */
 FA_MUST_CHECK fa_rc fa_admin_init(fa_ledger *l, fa_arena *a, fa_str email, fa_str *link_secret, fa_err *e);
@@ -351,5 +354,86 @@ FA_MUST_CHECK fa_rc fa_team_remove(fa_ledger *l, fa_arena *a, const fa_caller *b
 FA_MUST_CHECK fa_rc fa_team_join(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str team, fa_str user, bool member, fa_err *e);
 /* Single sign-on: the memberships of source "sso" become those of the teams whose claims are in `names`. */
 FA_MUST_CHECK fa_rc fa_team_sync(fa_ledger *l, fa_arena *a, fa_str user_id, const fa_str *names, size_t n, fa_err *e);
+
+/* ---- single sign-on: connections (idp.c) ---- */
+typedef enum { FA_IDP_TEXT, FA_IDP_URL, FA_IDP_BOOL, FA_IDP_LINES, FA_IDP_WORDS, FA_IDP_CHOICE } fa_idp_type;
+typedef struct fa_idp_field {
+    const char *name, *label, *hint;
+    fa_idp_type type;
+    bool        required;
+    const char *standard; /* of an absent one: text, "true"; CHOICE: the first of its words is */
+    const char *words;    /* CHOICE: what it may be, with spaces between */
+} fa_idp_field;
+typedef struct fa_idp_kind {
+    const char  *name, *label, *secret; /* secret: its label; NULL: the kind has none */
+    fa_idp_field field[20];             /* ends with a NULL name; the fields every kind has come beside them */
+} fa_idp_kind;
+extern const fa_idp_kind fa_idp_kinds[];  /* one row a protocol; ends with a NULL name */
+extern const fa_idp_field fa_idp_common[]; /* of every kind; ends with a NULL name */
+const fa_idp_kind *fa_idp_kind_find(fa_str name);
+/* id empty: a new one. j: {"kind","name","state","config":{..},"secret"}; absent members stay. Audited. FA_EFORBIDDEN: its roles are
+ * more than `by` may give. FA_ECONFLICT: the name, or single sign-on is enforced and no connection would be left. */
+FA_MUST_CHECK fa_rc fa_idp_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const json_t *j, fa_idp *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_idp_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e); /* audited */
+/* The configuration as JSON with every field of the kind in it; lives as long as the arena. */
+FA_MUST_CHECK fa_rc fa_idp_config(fa_arena *a, const fa_idp *c, json_t **out, fa_err *e);
+fa_str fa_idp_text(const json_t *config, const char *field); /* absent: empty */
+bool   fa_idp_bool(const json_t *config, const char *field);
+FA_MUST_CHECK fa_rc fa_idp_secret(fa_ledger *l, fa_arena *a, const fa_idp *c, fa_str *out, fa_err *e); /* none: empty. Wipe it. */
+/* What a test or a change of the provider's keys is worth remembering: into the audit log. */
+FA_MUST_CHECK fa_rc fa_idp_note(fa_ledger *l, const fa_caller *by, const fa_idp *c, const char *action, fa_str after, fa_err *e);
+
+/* ---- single sign-on: what every protocol shares (federated.c) ----
+ * A protocol begins a flow, sends the browser away, takes the flow when it comes back, proves who it is, and calls
+ * fa_federated_enter. Whatever it refuses on the way goes through fa_federated_refused. e->field of a refusal is a word for
+ * the page: "state", "provider", "token", "email", "disabled", "link", "address", "unknown". */
+typedef struct fa_flow {
+    fa_str idp_id;
+    fa_str purpose;         /* "signin"; "prove": once more for a sensitive act; "link": to the user signed in; "test"; "invite" */
+    fa_str back;            /* where the page goes on: a path of ours, checked by the caller */
+    fa_str user_id;         /* "link", "prove", "test": who is signed in */
+    fa_str invite;          /* "invite": the link's secret */
+    fa_str state, browser;  /* made: for the provider (43 characters), and for the cookie __Host-sso */
+    fa_str nonce, verifier; /* made, 43 characters each: for an ID token's nonce and PKCE, or "_" + nonce as a request's id */
+} fa_flow;
+FA_MUST_CHECK fa_rc fa_flow_begin(fa_ledger *l, fa_arena *a, fa_flow *f, fa_str ip, fa_err *e); /* FA_ELIMIT: too many from there */
+/* Once, within ten minutes, in the browser that began it; FA_EAUTH. */
+FA_MUST_CHECK fa_rc fa_flow_take(fa_ledger *l, fa_arena *a, fa_str state, fa_str browser, fa_flow *out, fa_err *e);
+/* Remembers a text (an assertion's id, a token's jti) until then; FA_EAUTH: it was there already. */
+FA_MUST_CHECK fa_rc fa_seen_once(fa_ledger *l, const char *kind, fa_str idp_id, fa_str text, int64_t until_ms, fa_err *e);
+
+typedef struct fa_verified { /* what a protocol proved */
+    fa_str issuer, subject;    /* with the connection: the identity */
+    fa_str email, name;        /* may be empty */
+    bool   email_verified;     /* the provider says that it proved the address */
+    const fa_str *groups; size_t ngroups;
+    int64_t proved_ms;         /* when the person last gave a password or a code there; -1: not said */
+    int64_t session_until_ms;  /* the provider's end of the session; -1: none */
+    fa_str session;            /* the provider's name of the session, by which it ends it; may be empty */
+    fa_str hint;               /* what a sign-out there wants to be shown (ID token, NameID); may be empty; kept sealed */
+} fa_verified;
+typedef struct fa_federated {
+    fa_signed_in in;           /* cookies, or a challenge (the policy forces a second factor on all) */
+    fa_str user_id;
+    fa_str test;               /* "test": the name under which fa_federated_outcome has the outcome for ten minutes */
+    bool   linked;             /* "link": no new session */
+} fa_federated;
+/* Audited, whatever comes of it. FA_EAUTH, FA_EFORBIDDEN: no session. */
+FA_MUST_CHECK fa_rc fa_federated_enter(fa_ledger *l, fa_arena *a, const fa_idp *c, const fa_flow *f, const fa_verified *v,
+                                       const fa_browser *b, fa_federated *out, fa_err *e);
+/* A line in the audit log and the server's log; a flood is counted, not written. Never fails. */
+void fa_federated_refused(fa_ledger *l, const fa_idp *c, const fa_browser *b, const fa_err *why);
+/* Keeps the outcome of a test (a JSON object) under a name; fa_federated_enter does it for one that went well. */
+FA_MUST_CHECK fa_rc fa_federated_keep(fa_ledger *l, fa_arena *a, fa_str json, fa_str *test, fa_err *e);
+FA_MUST_CHECK fa_rc fa_federated_outcome(fa_ledger *l, fa_arena *a, fa_str test, fa_str *json, fa_err *e);
+/* The provider says that a person left. Audited. subject or session may be empty, not both. */
+FA_MUST_CHECK fa_rc fa_federated_left(fa_ledger *l, const fa_idp *c, fa_str subject, fa_str session, fa_str ip, int64_t *ended, fa_err *e);
+/* Of the caller's session, before it ends: the connection it came by and the unsealed hint; idp_id empty: none. */
+FA_MUST_CHECK fa_rc fa_federated_session_of(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_federated_session *out, fa_err *e);
+/* Links to be approved by an administrator; approve false: drops it. Audited. */
+FA_MUST_CHECK fa_rc fa_identity_settle(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str idp_id, fa_str issuer, fa_str subject,
+                                       bool approve, fa_err *e);
+/* May this user sign in with a password, as the policy stands? */
+bool fa_password_allowed(const fa_policy *p, fa_str email);
 
 #endif

@@ -51,6 +51,16 @@ FA_MUST_CHECK fa_rc fa_code_take(fa_ledger *l, fa_arena *a, const fa_user *u, fa
 FA_MUST_CHECK fa_rc fa_session_open(fa_ledger *l, fa_arena *a, const fa_user *u, const char *by, const fa_browser *b, bool remember,
                                     fa_signed_in *out, fa_err *e);
 
+/* signin.c: the policy's networks; FA_EFORBIDDEN. Somebody at a browser, for the audit log. */
+FA_MUST_CHECK fa_rc fa_place_ok(const fa_policy *p, fa_str ip, fa_err *e);
+fa_caller fa_at_browser(fa_ledger *l, const fa_user *u, const fa_browser *b);
+/* A code is wanted before the session: the challenge for it. */
+FA_MUST_CHECK fa_rc fa_challenge_new(fa_ledger *l, fa_arena *a, const fa_user *u, fa_signed_in *out, fa_err *e);
+/* federated.c: the code was right; the session becomes what the sign-on said before. */
+FA_MUST_CHECK fa_rc fa_federated_resume(fa_ledger *l, fa_arena *a, fa_str challenge_hash, fa_str session, fa_err *e);
+/* While single sign-on is enforced somebody must be left who may break the glass, and a connection; FA_ECONFLICT. */
+FA_MUST_CHECK fa_rc fa_sso_only_holds(fa_ledger *l, fa_arena *a, const fa_policy *p, bool setting, fa_err *e);
+
 /* ---- small ---- */
 FA_MUST_CHECK fa_rc fa_list_add(fa_arena *a, fa_str *list, fa_str word, fa_err *e); /* unless it is there */
 FA_MUST_CHECK fa_rc fa_json_out(fa_arena *a, const fa_buf *b, fa_str *out, fa_err *e); /* releases nothing */

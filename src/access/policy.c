@@ -9,7 +9,7 @@
 
 #define SETTING FA_STR("security_policy")
 
-typedef enum { P_INT, P_BOOL, P_WORDS, P_IPS, P_MFA, P_ROLES } kind;
+typedef enum { P_INT, P_BOOL, P_WORDS, P_IPS, P_MFA, P_ROLES, P_EMAILS } kind;
 
 static const struct row {
     const char *name;
@@ -33,6 +33,8 @@ static const struct row {
     {"tokenConcurrent", P_INT, AT(token_concurrent), 0, 1000, 0, NULL},
     {"inviteHours", P_INT, AT(invite_hours), 1, 720, 72, NULL},
     {"joinRoles", P_ROLES, AT(join_roles), 0, 0, 0, "read-only"},
+    {"ssoOnly", P_BOOL, AT(sso_only), 0, 1, 0, NULL},
+    {"ssoExcept", P_EMAILS, AT(sso_except), 0, 0, 0, ""},
 #undef AT
 };
 
@@ -168,6 +170,8 @@ static fa_rc take_list(fa_arena *a, const struct row *r, const json_t *v, fa_str
             return wrong(r, e, "must be addresses or networks such as 10.0.0.0/8");
         if (r->kind == P_WORDS && !domain_ok(s))
             return wrong(r, e, "must be domains in lower case, such as example.com");
+        if (r->kind == P_EMAILS && (!fa_email_ok(s) || json_array_size(v) > 3))
+            return wrong(r, e, "must be e-mail addresses of at most three administrators");
         s = fa_arena_dup(a, s);
         if (!s.p || fa_list_add(a, out, s, e))
             return fa_oom(e);
@@ -205,6 +209,18 @@ static fa_rc take(fa_arena *a, const struct row *r, const json_t *v, fa_policy *
     default:
         return take_list(a, r, v, text_at(p, r), e);
     }
+}
+
+bool fa_password_allowed(const fa_policy *p, fa_str email)
+{
+    fa_str list = p->sso_except, word;
+
+    if (!p->sso_only)
+        return true;
+    while (fa_list_next(&list, &word))
+        if (fa_str_ieq(word, email))
+            return true;
+    return false;
 }
 
 fa_rc fa_policy_get(fa_ledger *l, fa_arena *a, fa_policy *out, fa_err *e)
@@ -286,6 +302,8 @@ static fa_rc merge(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t 
     }
     if ((rc = fa_caller_may_give(l, a, by, p->join_roles, e)))
         return fa_at(e, "joinRoles");
+    if ((rc = fa_sso_only_holds(l, a, p, true, e)))
+        return rc;
     if (p->idle_minutes > p->absolute_minutes) {
         fa_fail(e, FA_EINVAL, "must not be longer than absoluteMinutes");
         return fa_at(e, "idleMinutes");

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY = crypto_aead_xchacha20poly1305_ietf_KEYBYTES, PLAIN_MAX = 4096 };
+enum { KEY = crypto_aead_xchacha20poly1305_ietf_KEYBYTES, PLAIN_MAX = 32768 };
 
 static fa_rc key_path(fa_ledger *l, char out[PATH_MAX], fa_err *e)
 {

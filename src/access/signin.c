@@ -173,7 +173,7 @@ static fa_rc sessions_bound(fa_ledger *l, fa_arena *a, fa_str user, int64_t most
     return rc;
 }
 
-static fa_caller as_actor(fa_ledger *l, const fa_user *u, const fa_browser *b)
+fa_caller fa_at_browser(fa_ledger *l, const fa_user *u, const fa_browser *b)
 {
     return (fa_caller){.kind = u->id.n ? FA_CALLER_USER : FA_CALLER_NONE,
                        .id = u->id,
@@ -191,7 +191,7 @@ fa_rc fa_session_open(fa_ledger *l, fa_arena *a, const fa_user *u, const char *b
 {
     fa_store *s = fa_ledger_store(l);
     fa_str account = fa_ledger_account(l), agent = b->agent;
-    fa_caller actor = as_actor(l, u, b);
+    fa_caller actor = fa_at_browser(l, u, b);
     int64_t now = fa_now_ms();
     char hash[65];
     fa_policy p;
@@ -250,7 +250,7 @@ fa_rc fa_signin_trusted(fa_ledger *l, fa_arena *a, fa_str user_id, const char *b
 static void failed(fa_ledger *l, const fa_user *u, const fa_browser *b, fa_str device, fa_str email,
                    const char *what)
 {
-    fa_caller actor = as_actor(l, &(fa_user){0}, b);
+    fa_caller actor = fa_at_browser(l, &(fa_user){0}, b);
     int64_t now = fa_now_ms();
     fa_err ignored;
 
@@ -269,7 +269,7 @@ static void failed(fa_ledger *l, const fa_user *u, const fa_browser *b, fa_str d
         fa_log(FA_LOG_ERROR, "audit_failed", "error=%s", ignored.msg);
 }
 
-static fa_rc place_ok(const fa_policy *p, fa_str ip, fa_err *e)
+fa_rc fa_place_ok(const fa_policy *p, fa_str ip, fa_err *e)
 {
     if ((p->ip_allow.n && !fa_ip_in(ip, p->ip_allow)) || fa_ip_in(ip, p->ip_block))
         return fa_fail(e, FA_EFORBIDDEN, "signing in from this address is not allowed");
@@ -280,12 +280,17 @@ static fa_rc place_ok(const fa_policy *p, fa_str ip, fa_err *e)
 static fa_rc go_on(fa_ledger *l, fa_arena *a, const fa_user *u, const char *by, const fa_browser *b,
                    int64_t trusted_ms, fa_signed_in *out, fa_err *e)
 {
+    if (!u->totp.n || trusted_ms > fa_now_ms())
+        return fa_session_open(l, a, u, by, b, false, out, e);
+    return fa_challenge_new(l, a, u, out, e);
+}
+
+fa_rc fa_challenge_new(fa_ledger *l, fa_arena *a, const fa_user *u, fa_signed_in *out, fa_err *e)
+{
     int64_t now = fa_now_ms();
     char hash[65];
     fa_rc rc;
 
-    if (!u->totp.n || trusted_ms > now)
-        return fa_session_open(l, a, u, by, b, false, out, e);
     *out = (fa_signed_in){0};
     if ((rc = fa_secret_new(a, &out->challenge, hash, e)))
         return rc;
@@ -314,6 +319,8 @@ static fa_rc link_take(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_str pas
         return rc;
     if (fa_str_eqz(u->state, "disabled") || fa_str_eqz(u->state, "locked"))
         return fa_fail(e, FA_EAUTH, "this sign-in link is not valid any more");
+    if (!fa_password_allowed(p, u->email))
+        return fa_fail(e, FA_EFORBIDDEN, "everybody signs in by single sign-on here");
     return fa_password_rules(password, least_length(u, p), words, fa_own_words(u, words), e);
 }
 
@@ -359,7 +366,7 @@ fa_rc fa_signin_link(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_str passw
     *out = (fa_signed_in){0};
     if (fa_guess_wait(FA_STR(""), FA_STR(""), b->ip, fa_now_ms()) > 0)
         return fa_fail(e, FA_ELIMIT, "too many attempts from your address, wait a little");
-    if ((rc = fa_policy_get(l, a, &p, e)) || (rc = place_ok(&p, b->ip, e)))
+    if ((rc = fa_policy_get(l, a, &p, e)) || (rc = fa_place_ok(&p, b->ip, e)))
         return rc;
     /* first round proves link and rules and gives the link back: the hash takes its time and must
      * not run inside a transaction, and a refused password must not use the link up */
@@ -374,7 +381,7 @@ fa_rc fa_signin_link(fa_ledger *l, fa_arena *a, fa_str link_secret, fa_str passw
     actor = (fa_caller){0};
     if (!(rc = link_take(l, a, link_secret, password, &p, &u, e)) &&
         !(rc = password_put(l, &u, hashed, e))) {
-        actor = as_actor(l, &u, b);
+        actor = fa_at_browser(l, &u, b);
         rc = fa_audit_add(l, &actor,
                           &(fa_audit){.action = "password.set",
                                       .object_type = "user",
@@ -430,6 +437,21 @@ static fa_rc device_of(fa_ledger *l, fa_arena *a, const fa_user *u, const fa_bro
     return FA_OK;
 }
 
+/* Single sign-on is enforced, and this is one of the few who may go round it. */
+static fa_rc broke_glass(fa_ledger *l, const fa_user *u, const fa_browser *b, fa_err *e)
+{
+    fa_caller actor = fa_at_browser(l, u, b);
+
+    fa_log(FA_LOG_WARN, "break_glass", "user=%.*s ip=%.*s", FA_FMT(u->id), FA_FMT(b->ip));
+    return fa_audit_add(l, &actor,
+                        &(fa_audit){.action = "signin.break_glass",
+                                    .object_type = "user",
+                                    .object_id = u->id,
+                                    .object_name = u->email,
+                                    .severity = "critical"},
+                        e);
+}
+
 fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, fa_str password,
                          const fa_browser *b, fa_signed_in *out, fa_err *e)
 {
@@ -442,14 +464,14 @@ fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, fa_str passwor
 
     *out = (fa_signed_in){0};
     email = fa_str_trim(email);
-    if ((rc = fa_policy_get(l, a, &p, e)) || (rc = place_ok(&p, b->ip, e)))
+    if ((rc = fa_policy_get(l, a, &p, e)) || (rc = fa_place_ok(&p, b->ip, e)))
         return rc;
     rc = fa_email_ok(email)
              ? fa_user_by_email(fa_ledger_store(l), a, fa_ledger_account(l), email, &u, e)
              : FA_ENOTFOUND;
     if (rc && rc != FA_ENOTFOUND)
         return rc;
-    if (rc || !fa_str_eqz(u.state, "active"))
+    if (rc || !fa_str_eqz(u.state, "active") || !fa_password_allowed(&p, u.email))
         u = (fa_user){0};
     if ((rc = device_of(l, a, &u, b, &device, &trusted, e)))
         return rc;
@@ -464,8 +486,10 @@ fa_rc fa_signin_password(fa_ledger *l, fa_arena *a, fa_str email, fa_str passwor
     }
     if (weak)
         rehash(l, a, &u, password);
-    if ((rc = go_on(l, a, &u, "password", b, p.remember_device ? trusted : -1, out, e)))
+    if ((p.sso_only && (rc = broke_glass(l, &u, b, e))) ||
+        (rc = go_on(l, a, &u, "password", b, p.remember_device ? trusted : -1, out, e)))
         return rc;
+    out->broke_glass = p.sso_only;
     fa_guess_cleared(email, device, b->ip);
     return FA_OK;
 }
@@ -497,9 +521,10 @@ fa_rc fa_signin_code(fa_ledger *l, fa_arena *a, fa_str challenge, fa_str code, b
     rc = fa_code_take(l, a, &u, code, e);
     if (rc == FA_EAUTH)
         failed(l, &u, b, FA_STR(""), FA_STR(""), "code");
-    if (rc || (rc = fa_challenge_end(s, account, fa_str_of(hash), e)))
+    if (rc || (rc = fa_challenge_end(s, account, fa_str_of(hash), e)) ||
+        (rc = fa_session_open(l, a, &u, "code", b, remember, out, e)))
         return rc;
-    return fa_session_open(l, a, &u, "code", b, remember, out, e);
+    return fa_federated_resume(l, a, fa_str_of(hash), out->session, e);
 }
 
 /* ---- the session of a request ---- */
@@ -644,7 +669,7 @@ fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str 
     if ((rc = fa_policy_get(l, a, &p, e)) ||
         (rc = session_live(l, a, fa_str_of(hash), &p, &v, &u, now, e)))
         return rc;
-    if (ip.n && place_ok(&p, ip, &quiet))
+    if (ip.n && fa_place_ok(&p, ip, &quiet))
         return not_signed_in(e);
     if ((rc = turn_if_due(l, a, &v, fa_str_of(hash), now, ip, turned, e)))
         return rc;

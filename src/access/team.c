@@ -46,6 +46,7 @@ fa_rc fa_admins_stay(fa_ledger *l, fa_arena *a, fa_err *e)
     fa_str account = fa_ledger_account(l);
     size_t nu, nt, nm, admins = 0;
     fa_team_member *m;
+    fa_policy p;
     fa_user *u;
     fa_team *t;
     fa_rc rc;
@@ -72,7 +73,9 @@ fa_rc fa_admins_stay(fa_ledger *l, fa_arena *a, fa_err *e)
         if (!any)
             return fa_fail(e, FA_ECONFLICT, "the Admin Group would be empty");
     }
-    return FA_OK;
+    if ((rc = fa_policy_get(l, a, &p, e)))
+        return rc;
+    return fa_sso_only_holds(l, a, &p, false, e);
 }
 
 /* Who is no administrator and does not see all rows anyway must not touch what decides about rows. */

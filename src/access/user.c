@@ -173,6 +173,7 @@ fa_rc fa_password_forgotten(fa_ledger *l, fa_arena *a, fa_str email, fa_str ip, 
     int64_t now = fa_now_ms();
     fa_err none = {0};
     bool opened, known;
+    fa_policy p;
     fa_rc rc;
 
     *user = (fa_user){0};
@@ -183,9 +184,12 @@ fa_rc fa_password_forgotten(fa_ledger *l, fa_arena *a, fa_str email, fa_str ip, 
     if (!fa_email_ok(email) || !fa_guess_count("reset", email, RESETS_PER_ACCOUNT, now))
         return FA_OK;
     rc = fa_user_by_email(s, a, fa_ledger_account(l), email, user, &none);
-    known = !rc && fa_str_eqz(user->state, "active") && fa_str_eqz(user->managed_by, "local");
     if (rc && rc != FA_ENOTFOUND)
         return fa_fail(e, rc, "%s", none.msg);
+    known = !rc && fa_str_eqz(user->state, "active") && fa_str_eqz(user->managed_by, "local");
+    if ((rc = fa_policy_get(l, a, &p, e)))
+        return rc;
+    known = known && fa_password_allowed(&p, user->email);
     if (!known) {
         *user = (fa_user){0};
         return FA_OK;
@@ -406,6 +410,8 @@ fa_rc fa_join(fa_ledger *l, fa_arena *a, fa_str secret, fa_str email, fa_str nam
         return fa_fail(e, FA_ELIMIT, "too many attempts from your address, wait a little");
     if ((rc = fa_policy_get(l, a, &p, e)))
         return rc;
+    if (p.sso_only)
+        return fa_fail(e, FA_EFORBIDDEN, "everybody signs in by single sign-on here");
     if ((rc = link_of(l, a, secret, &v, e))) {
         fa_guess_failed(FA_STR(""), FA_STR(""), b->ip, fa_now_ms());
         return rc;

@@ -192,6 +192,18 @@ static void add_tag(json_t *all, const char *id, const char *name, json_t *dflt,
 /* Kept for the life of the program, as the table is. */
 static json_t *made;
 
+/* A value that is never freed needs no count, as json_true() has none: many threads hold these at once. */
+static void hold_for_ever(json_t *v)
+{
+    const char *key;
+    json_t *x;
+    size_t i;
+
+    json_array_foreach(v, i, x) hold_for_ever(x);
+    json_object_foreach(v, key, x) hold_for_ever(x);
+    v->refcount = (size_t)-1;
+}
+
 static void make(void)
 {
     json_t *all = json_array();
@@ -204,7 +216,7 @@ static void make(void)
     for (size_t i = 0; i < FA_COUNT(ai); i++)
         add_tag(all, ai[i].id, ai[i].name, json_string("Untagged"), ai_rules((int)i));
     if (json_array_size(all) == FA_COUNT(focus) + FA_COUNT(ai))
-        made = all;
+        hold_for_ever(made = all);
     else
         json_decref(all);
 }

@@ -97,6 +97,8 @@ fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api
     api_data_access_put, api_data_access_preview, api_explain;                   /* groups.c */
 fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl_get, api_acl_put, api_acl_default_get,
     api_acl_default_put;                                                         /* security.c */
+fa_handler api_sso_start, api_sso_invite, api_sso_providers, api_sso_get, api_sso_post, api_sso_put, api_sso_delete, api_sso_test,
+    api_sso_outcome, api_sso_link, api_me_identities;                            /* sso.c */
 fa_handler api_fe_signin, api_fe_code, api_fe_groups, api_fe_group_post, api_fe_group_patch, api_fe_group_delete,
     api_fe_group_users, api_fe_group_roles, api_account_post;                    /* frontegg.c */
 fa_handler api_query, api_query_csv, api_focus, api_rows, api_keys, api_values;             /* explore.c */

@@ -7,6 +7,12 @@
 #include <string.h>
 
 #define VERSION "2021-08-06"
+/* Where Microsoft's clouds take tokens, and give them. */
+#define STORAGE_HOMES                                                                              \
+    "core.windows.net|storage.azure.net|core.usgovcloudapi.net|core.chinacloudapi.cn"
+#define LOGIN_HOMES                                                                                \
+    "login.microsoftonline.com|login.microsoftonline.us|login.chinacloudapi.cn|login.partner."     \
+    "microsoftonline.cn"
 enum { ANSWER_MAX = 8 << 20 };
 
 static bool is_mode(const cn_conn *c, const char *name)
@@ -34,7 +40,8 @@ static fa_rc app_token(cn_conn *c, fa_err *e)
                            "the tenant id of the application's credential is malformed");
     if ((rc = cn_join(c->mem, &url, e, "%.*s/%.*s/oauth2/v2.0/token",
                       FA_FMT(login.n ? login : FA_STR("https://login.microsoftonline.com")),
-                      FA_FMT(tenant))))
+                      FA_FMT(tenant))) ||
+        (rc = cn_at_home(c, url.p, "loginEndpoint", LOGIN_HOMES, e)))
         return rc;
     fa_buf_init(&b, 16384);
     fa_buf_z(&b, "grant_type=client_credentials&scope=https%3A%2F%2Fstorage.azure.com%2F.default&"
@@ -127,7 +134,8 @@ static fa_rc azure_open(cn_conn *c, fa_err *e)
         }
     if ((rc = cn_join(c->mem, &fallback, e, "https://%.*s.blob.core.windows.net",
                       FA_FMT(account))) ||
-        (rc = cn_endpoint(c, fallback.p, e)))
+        (rc = cn_endpoint(c, fallback.p, e)) ||
+        (!is_mode(c, "key") && (rc = cn_at_home(c, c->endpoint.p, "endpoint", STORAGE_HOMES, e))))
         return rc;
     if (is_mode(c, "identity"))
         return machine_token(c, e);
@@ -136,6 +144,9 @@ static fa_rc azure_open(cn_conn *c, fa_err *e)
     if (!cn_secret(c, "key").n)
         return fa_fail(e, FA_EAUTH, "there is no key or SAS token to ask with"),
                fa_hint(e, "choose a credential of the kind \"Key or SAS token\"");
+    if (is_mode(c, "sas") && !memmem(cn_secret(c, "key").p, cn_secret(c, "key").n, "sig=", 4))
+        return fa_fail(e, FA_EAUTH, "the credential is not a SAS token: it has no sig="),
+               fa_hint(e, "an account key wants the way \"key\"; it is never sent");
     return FA_OK;
 }
 

@@ -194,6 +194,13 @@ fa_rc cn_endpoint(cn_conn *c, const char *fallback, fa_err *e)
     return rc;
 }
 
+fa_rc cn_at_home(cn_conn *c, const char *url, const char *field, const char *homes, fa_err *e)
+{
+    fa_rc rc = fa_net_at_home(c->call->net, url, homes, e);
+
+    return rc ? (fa_at(e, field), rc) : FA_OK;
+}
+
 fa_rc cn_add(cn_conn *c, cn_list *l, const cn_object *o, fa_err *e)
 {
     if (l->n == OBJECTS_MAX) {

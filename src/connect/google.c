@@ -150,7 +150,8 @@ static fa_rc gcs_open(cn_conn *c, fa_err *e)
     fa_rc rc;
 
     c->bucket = cn_config(c, "bucket");
-    if ((rc = cn_endpoint(c, "https://storage.googleapis.com", e)))
+    if ((rc = cn_endpoint(c, "https://storage.googleapis.com", e)) ||
+        (rc = cn_at_home(c, c->endpoint.p, "endpoint", "googleapis.com", e)))
         return rc;
     return cn_google_token(c, GCS_SCOPE, e);
 }
@@ -261,7 +262,7 @@ const cn_store cn_gcs = {
              true,
              {{"bucket", "Bucket", "", true, NULL},
               {"prefix", "Path in the bucket", "empty for the whole bucket", false, NULL},
-              {"endpoint", "Endpoint", "only for private endpoints", false, NULL},
+              {"endpoint", "Endpoint", "only for private endpoints of Google", false, NULL},
               {"layout", "Layout",
                "files: every bill file, as one snapshot; manifest: only what a manifest names",
                false, "auto|manifest|files"}}},
@@ -295,7 +296,8 @@ static fa_rc bigquery_open(cn_conn *c, fa_err *e)
             fa_fail(e, FA_EINVAL, "this is not the name of a %s", names[i].field);
             return fa_at(e, names[i].field);
         }
-    if ((rc = cn_endpoint(c, "https://bigquery.googleapis.com", e)))
+    if ((rc = cn_endpoint(c, "https://bigquery.googleapis.com", e)) ||
+        (rc = cn_at_home(c, c->endpoint.p, "endpoint", "googleapis.com", e)))
         return rc;
     return cn_google_token(c, BIGQUERY_SCOPE, e);
 }
@@ -532,7 +534,7 @@ const cn_store cn_bigquery = {
                "as gcp_billing_export_resource_v1_...; standard and detailed are both right", true,
                NULL},
               {"jobProject", "Project that pays for queries", "the same when empty", false, NULL},
-              {"endpoint", "Endpoint", "only for private endpoints", false, NULL}}},
+              {"endpoint", "Endpoint", "only for private endpoints of Google", false, NULL}}},
     .append = true,
     .pinned = true,
     .open = bigquery_open,

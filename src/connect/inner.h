@@ -65,6 +65,8 @@ void cn_close(cn_conn *c); /* wipes; safe on a zeroed one */
 fa_str cn_config(const cn_conn *c, const char *name); /* "" when not there */
 fa_str cn_secret(const cn_conn *c, const char *name);
 fa_rc cn_endpoint(cn_conn *c, const char *fallback, fa_err *e); /* of the configuration, else this */
+/* What carries a secret as it is goes to these domains ("a.com|b.com"), or to whom the operator names; `field` is to blame. */
+fa_rc cn_at_home(cn_conn *c, const char *url, const char *field, const char *homes, fa_err *e);
 fa_rc cn_add(cn_conn *c, cn_list *l, const cn_object *o, fa_err *e);
 fa_rc cn_all(cn_conn *c, cn_list *out, fa_err *e); /* every object under the prefix, sorted */
 const cn_object *cn_find(const cn_list *l, fa_str key);

@@ -1005,7 +1005,9 @@ static void put_tables(fa_buf *b, const gathered *w, size_t s, bool with_groups)
                 break;
         }
     }
-    fa_buf_z(b, "\r\n--" BOUNDARY "--\r\n");
+    /* No line end after the last boundary: a server that stops reading there, and gets the line end later, takes
+     * it for the beginning of the connection's next request and refuses that one. */
+    fa_buf_z(b, "\r\n--" BOUNDARY "--");
 }
 
 static fa_rc take_cells(gathered *w, fa_str got, fa_err *e)

@@ -146,9 +146,14 @@ static void set_guard(void)
 bool fa_guarded(void (*f)(void *), void *arg)
 {
     sigjmp_buf here;
+    sigset_t bus;
 
     set_guard();
     if (sigsetjmp(here, 0)) {
+        /* Whoever stands between the kernel and our handler may have blocked more than we asked for. */
+        sigemptyset(&bus);
+        sigaddset(&bus, SIGBUS);
+        (void)pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
         guard = NULL;
         return false;
     }

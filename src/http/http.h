@@ -49,6 +49,9 @@ bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *o
 fa_str fa_req_header(const fa_req *r, const char *name);
 fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 
+/* "/a/{x}/b" or "/a/{rest+}": the last placeholder with a plus takes what is left, slashes and all. */
+bool fa_path_match(const char *pattern, fa_str path, fa_str arg[4]);
+
 typedef struct fa_res {
     int         status;        /* 200 unless set */
     fa_buf      body;

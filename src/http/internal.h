@@ -13,8 +13,6 @@
 /* Decodes once into the arena, drops doubled and trailing slashes. FA_EINVAL: "..", ".", NUL, %2f, a
  * backslash, a control character, a broken escape, invalid UTF-8, no leading slash. */
 FA_MUST_CHECK fa_rc fa_path_parse(fa_arena *a, fa_str raw, fa_str *out, fa_err *e);
-/* "/a/{x}/b" or "/a/{rest+}": the last placeholder with a plus takes what is left, slashes and all. */
-bool   fa_path_match(const char *pattern, fa_str path, fa_str arg[4]);
 /* Value of the nth (from 0) `name` in "a=1&b=2", decoded; false: absent or broken. */
 bool   fa_query_get(fa_arena *a, fa_str query, const char *name, size_t nth, fa_str *out);
 bool   fa_accepts_gzip(fa_str accept_encoding);

@@ -91,7 +91,7 @@ static fa_rc drop_rows(fa_conn *c, fa_arena *a, const char *path, size_t i, fa_e
         " = %zu)) TO ",
         i);
     fa_buf_sql_text(&b, fa_str_of(temp));
-    fa_buf_z(&b, " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880)");
+    fa_archive_format(&b);
     rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
     fa_buf_release(&b);
     return rc ? rc : fa_rename_durable(temp, path, e);

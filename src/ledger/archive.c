@@ -13,6 +13,22 @@ char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id)
     return fa_arena_printf(a, "%s/bills/%lld", l->dir, (long long)load_id);
 }
 
+#define GROUP_ROWS 122880 /* the engine's own default */
+#define GROUP_ROWS_MIN 8192
+
+/* A row group is kept in memory, for each thread, until it is whole: with little memory they are smaller, so that --memory
+ * is a bound of loading as well. */
+void fa_archive_format(fa_buf *b)
+{
+    size_t rows = (fa_memory_share(FA_MEM_ENGINE) >> 20) * (GROUP_ROWS / 1024);
+
+    rows = rows > GROUP_ROWS       ? GROUP_ROWS
+           : rows < GROUP_ROWS_MIN ? GROUP_ROWS_MIN
+                                   : rows & ~(size_t)2047;
+    fa_buf_fmt(b, " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE %zu)",
+               rows);
+}
+
 /* The names of a load's files are 0.parquet, 1.parquet, ...: as many as its record says. */
 fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_list, fa_err *e)
 {

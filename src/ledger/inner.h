@@ -90,6 +90,7 @@ FA_MUST_CHECK fa_rc fa_append_only_new(fa_ledger *l, fa_conn *c, fa_arena *a, in
 FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
 
 /* ---- archive.c ---- */
+void fa_archive_format(fa_buf *b); /* the options of a COPY that writes an archive file */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */
 FA_MUST_CHECK fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_list,

@@ -527,7 +527,7 @@ static fa_rc copy_file(load_job *j, size_t i, const char *pipe, fa_str skip_rows
     fa_buf_str(&b, select);
     fa_buf_z(&b, ") TO ");
     fa_buf_sql_text(&b, fa_str_of(fa_arena_printf(j->a, "%s/%zu.parquet", j->work_dir, i)));
-    fa_buf_z(&b, " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880)");
+    fa_archive_format(&b);
     rc = b.failed ? fa_oom(e)
                   : run_with_feed(j, i, pipe, fa_buf_view(&b), NULL, NULL, j->hash[i], e);
     fa_buf_release(&b);

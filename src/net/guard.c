@@ -201,6 +201,11 @@ static bool range_listed(const net_rules *r, const net_addr *a)
     return false;
 }
 
+bool net_in_ranges(const net_rules *r, const net_target *t)
+{
+    return t->literal && range_listed(r, &t->addr[0]);
+}
+
 static fa_rc refuse(const net_target *t, const char *why, fa_err *e)
 {
     fa_fail(e, FA_EINVAL, "%s:%d is not an address Farthing may call: %s", t->host, t->port, why);

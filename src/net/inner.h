@@ -43,6 +43,7 @@ fa_rc net_rules_parse(net_rules *r, const char *text, fa_err *e);
 /* Fills scheme, host, port, literal, listed; refuses what no address could make right. */
 fa_rc net_target_parse(const net_rules *r, const char *url, bool metadata, net_target *t, fa_err *e);
 fa_rc net_target_resolve(const net_rules *r, net_target *t, fa_err *e); /* and checks every address */
+bool net_in_ranges(const net_rules *r, const net_target *t); /* a bare IP address the operator allowed */
 bool net_target_has(const net_target *t, const struct sockaddr *sa);
 /* Not for requests from outside: loopback, private, link-local, reserved, documentation, multicast. */
 bool net_addr_denied(const net_addr *a);

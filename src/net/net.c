@@ -97,6 +97,31 @@ fa_rc fa_net_check(const fa_net *n, const char *url, fa_err *e)
     return net_target_parse(&n->rules, url, false, &t, e);
 }
 
+static bool in_domain(fa_str host, fa_str domain)
+{
+    return fa_str_ends(host, domain) &&
+           (host.n == domain.n || host.p[host.n - domain.n - 1] == '.');
+}
+
+fa_rc fa_net_at_home(const fa_net *n, const char *url, const char *homes, fa_err *e)
+{
+    net_target t;
+    fa_rc rc = net_target_parse(&n->rules, url, false, &t, e);
+
+    if (rc || t.listed || net_in_ranges(&n->rules, &t))
+        return rc;
+    for (const char *p = homes; *p;) {
+        size_t k = strcspn(p, "|");
+
+        if (in_domain(fa_str_of(t.host), (fa_str){p, k}))
+            return FA_OK;
+        p += k + (p[k] == '|');
+    }
+    fa_fail(e, FA_EINVAL, "%s is not the provider's: a secret would be sent there", t.host);
+    return fa_hint(e, "the operator can allow it: farthing serve --allow-host %s:%d", t.host,
+                   t.port);
+}
+
 static CURL *take_handle(fa_net *n)
 {
     CURL *h = NULL;

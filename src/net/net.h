@@ -32,6 +32,10 @@ void                fa_net_close(fa_net *n); /* no request may be under way; NUL
 /* What can be said of an address without asking for its host's: for the moment a person enters it. */
 FA_MUST_CHECK fa_rc fa_net_check(const fa_net *n, const char *url, fa_err *e);
 
+/* Is the address in one of these domains ("googleapis.com|..."), or did the operator name its host? For what carries a
+ * secret as it is (a bearer token, a SAS, a client secret): it must not be sent to whom a form's field names. */
+FA_MUST_CHECK fa_rc fa_net_at_home(const fa_net *n, const char *url, const char *homes, fa_err *e);
+
 /* AWS Signature Version 4 of the request, with libcurl. */
 typedef struct fa_net_sign {
     const char *key, *secret, *token; /* token: of a session; NULL or "" without */

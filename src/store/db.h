@@ -42,6 +42,9 @@
     X(recovery) \
     X(challenge) \
     X(device) \
+    X(idp) \
+    X(once) \
+    X(scim) \
     X(acl) \
     X(audit)
 /* clang-format on */

@@ -23,7 +23,14 @@
     X(view_as, "UPDATE session SET view_as = ?3" ONE)                                              \
     X(end, "DELETE FROM session" ONE)                                                              \
     X(end_all, "DELETE FROM session WHERE account = ?1 AND user_id = ?2")                          \
-    X(end_others, "DELETE FROM session WHERE account = ?1 AND user_id = ?2 AND hash <> ?3")
+    X(end_others, "DELETE FROM session WHERE account = ?1 AND user_id = ?2 AND hash <> ?3")        \
+    X(federate, "UPDATE session SET idp_id = ?3, idp_subject = ?4, idp_session = ?5,"              \
+                " idp_hint = ?6, proved_ms = ?7, expires_ms = min(expires_ms, ?8)" ONE)            \
+    X(federated, "SELECT idp_id, idp_subject, idp_session, idp_hint, proved_ms, expires_ms"        \
+                 " FROM session" ONE)                                                              \
+    X(end_federated, "DELETE FROM session WHERE account = ?1 AND idp_id = ?2"                      \
+                     " AND (?3 = '' OR idp_subject = ?3) AND (?4 = '' OR idp_session = ?4)"        \
+                     " AND (?3 <> '' OR ?4 <> '')")
 
 FA_DB_TABLE(session, SESSION_STATEMENTS);
 
@@ -116,4 +123,35 @@ fa_rc fa_session_end_others(fa_store *s, fa_str account, fa_str user_id, fa_str 
                             fa_err *e)
 {
     return fa_db_run(s, table, ST_end_others, NULL, e, "ttt", account, user_id, keep_hash);
+}
+
+static void read_federated(fa_db_row *r, void *out)
+{
+    fa_federated_session *v = out;
+
+    v->idp_id = fa_db_text(r);
+    v->subject = fa_db_text(r);
+    v->session = fa_db_text(r);
+    v->hint = fa_db_text(r);
+    v->proved_ms = fa_db_int(r);
+    v->expires_ms = fa_db_int(r);
+}
+
+fa_rc fa_session_federate(fa_store *s, fa_str account, fa_str hash, const fa_federated_session *v,
+                          fa_err *e)
+{
+    return fa_db_run(s, table, ST_federate, NULL, e, "ttttttii", account, hash, v->idp_id,
+                     v->subject, v->session, v->hint, v->proved_ms, v->expires_ms);
+}
+
+fa_rc fa_session_federated(fa_store *s, fa_arena *a, fa_str account, fa_str hash,
+                           fa_federated_session *out, fa_err *e)
+{
+    return fa_db_one(s, table, ST_federated, a, read_federated, out, e, "tt", account, hash);
+}
+
+fa_rc fa_session_end_federated(fa_store *s, fa_str account, fa_str idp_id, fa_str subject,
+                               fa_str session, int64_t *n, fa_err *e)
+{
+    return fa_db_run(s, table, ST_end_federated, n, e, "tttt", account, idp_id, subject, session);
 }

@@ -158,6 +158,80 @@ FA_MUST_CHECK fa_rc fa_session_end(fa_store *s, fa_str account, fa_str hash, fa_
 FA_MUST_CHECK fa_rc fa_session_end_all(fa_store *s, fa_str account, fa_str user_id, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_end_others(fa_store *s, fa_str account, fa_str user_id, fa_str keep_hash, fa_err *e);
 
+/* How a session came about by single sign-on. */
+typedef struct fa_federated_session {
+    fa_str  idp_id, subject, session; /* session: the provider's name of it; may be empty */
+    fa_str  hint;                     /* sealed; what a sign-out there wants to be shown */
+    int64_t proved_ms, expires_ms;    /* expires: no later than this */
+} fa_federated_session;
+FA_MUST_CHECK fa_rc fa_session_federate(fa_store *s, fa_str account, fa_str hash, const fa_federated_session *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_federated(fa_store *s, fa_arena *a, fa_str account, fa_str hash, fa_federated_session *out, fa_err *e);
+/* The provider ends them: of a subject, of one of its sessions, or of both when both are given; none for neither. */
+FA_MUST_CHECK fa_rc fa_session_end_federated(fa_store *s, fa_str account, fa_str idp_id, fa_str subject, fa_str session, int64_t *n, fa_err *e);
+
+/* ---- single sign-on: identity providers, domains they speak for, who a person is there ---- */
+typedef struct fa_idp {
+    fa_str  id, kind, name;  /* kind: "oidc", "saml" */
+    fa_str  state;           /* "draft", "enabled", "disabled" */
+    fa_str  config;          /* JSON object */
+    fa_str  secret;          /* sealed; empty: none */
+    fa_str  created_by;
+    int64_t created_ms, updated_ms, used_ms; /* used: -1 never */
+} fa_idp;
+FA_MUST_CHECK fa_rc fa_idp_put(fa_store *s, fa_str account, const fa_idp *v, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_idp_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_idp *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_idp_list(fa_store *s, fa_arena *a, fa_str account, fa_idp **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_idp_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_idp_delete(fa_store *s, fa_str account, fa_str id, fa_err *e); /* domains and identities go too */
+typedef struct fa_idp_domain {
+    fa_str  domain, idp_id, token;
+    int64_t verified_ms, checked_ms, lost_ms; /* -1: not */
+} fa_idp_domain;
+FA_MUST_CHECK fa_rc fa_idp_domain_put(fa_store *s, fa_str account, const fa_idp_domain *v, fa_err *e); /* of an old one: the times */
+FA_MUST_CHECK fa_rc fa_idp_domain_list(fa_store *s, fa_arena *a, fa_str account, fa_idp_domain **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_idp_domain_drop(fa_store *s, fa_str account, fa_str idp_id, fa_str domain, fa_err *e);
+typedef struct fa_identity {
+    fa_str  idp_id, issuer, subject; /* these three are the identity */
+    fa_str  user_id, email;
+    fa_str  roles;                   /* what the last sign-in gave, with a space between */
+    bool    approved;
+    int64_t created_ms, seen_ms;
+} fa_identity;
+FA_MUST_CHECK fa_rc fa_identity_put(fa_store *s, fa_str account, const fa_identity *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_identity_get(fa_store *s, fa_arena *a, fa_str account, fa_str idp_id, fa_str issuer, fa_str subject,
+                                    fa_identity *out, fa_err *e);
+/* Of one user, or of all when user_id is empty; newest first. */
+FA_MUST_CHECK fa_rc fa_identity_list(fa_store *s, fa_arena *a, fa_str account, fa_str user_id, fa_identity **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_identity_drop(fa_store *s, fa_str account, const fa_identity *v, fa_err *e);
+
+/* ---- texts that are good once, under 64 hex of their hash ---- */
+/* Sweeps what has ended. FA_ECONFLICT: it is there already. */
+FA_MUST_CHECK fa_rc fa_once_put(fa_store *s, fa_str account, fa_str kind, fa_str hash, fa_str data, int64_t now_ms,
+                                int64_t expires_ms, fa_err *e);
+/* Uses it up. FA_EAUTH: unknown, used or expired. */
+FA_MUST_CHECK fa_rc fa_once_take(fa_store *s, fa_arena *a, fa_str account, fa_str kind, fa_str hash, int64_t now_ms, fa_str *data, fa_err *e);
+FA_MUST_CHECK fa_rc fa_once_look(fa_store *s, fa_arena *a, fa_str account, fa_str kind, fa_str hash, int64_t now_ms, fa_str *data, fa_err *e);
+
+/* ---- provisioning by SCIM: clients, and what they call a user or group ---- */
+typedef struct fa_scim_client {
+    fa_str  id, name, hash, old_hash; /* old_hash: the key before a rotation; empty: none */
+    int64_t old_until_ms;
+    fa_str  created_by;
+    int64_t created_ms, used_ms;      /* used: -1 never */
+} fa_scim_client;
+FA_MUST_CHECK fa_rc fa_scim_client_add(fa_store *s, fa_str account, const fa_scim_client *v, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_scim_client_rotate(fa_store *s, fa_str account, fa_str id, fa_str hash, int64_t old_until_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_by_hash(fa_store *s, fa_arena *a, fa_str account, fa_str hash, int64_t now_ms,
+                                           fa_scim_client *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_get(fa_store *s, fa_arena *a, fa_str account, fa_str id, fa_scim_client *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_list(fa_store *s, fa_arena *a, fa_str account, fa_scim_client **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_delete(fa_store *s, fa_str account, fa_str id, fa_err *e);
+typedef struct fa_scim_ref { fa_str id, external_id; int64_t updated_ms; } fa_scim_ref;
+FA_MUST_CHECK fa_rc fa_scim_ref_put(fa_store *s, fa_str account, fa_str kind, const fa_scim_ref *v, fa_err *e); /* kind: "user", "group" */
+FA_MUST_CHECK fa_rc fa_scim_ref_list(fa_store *s, fa_arena *a, fa_str account, fa_str kind, fa_scim_ref **out, size_t *n, fa_err *e); /* by id */
+FA_MUST_CHECK fa_rc fa_scim_ref_drop(fa_store *s, fa_str account, fa_str kind, fa_str id, fa_err *e);
+
 /* ---- second factors and devices ---- */
 FA_MUST_CHECK fa_rc fa_recovery_put(fa_store *s, fa_str account, fa_str user, int64_t place, fa_str hash, fa_err *e);
 FA_MUST_CHECK fa_rc fa_recovery_get(fa_store *s, fa_arena *a, fa_str account, fa_str user, int64_t place, fa_str *hash, fa_err *e);

@@ -1,7 +1,6 @@
 // peers.mjs - real servers and real clients for the tests of connections.
 //   node peers.mjs s3 DIR | azurite DIR          a server; prints "port N" and stays
-//   node peers.mjs put-s3 URL BUCKET DIR         the AWS SDK writes DIR's files under their names
-//   node peers.mjs put-azure URL CONTAINER DIR   the Azure SDK does
+//   node peers.mjs put-azure URL CONTAINER DIR   the Azure SDK writes DIR's files under their names
 import fs from "node:fs";
 import path from "node:path";
 import net from "node:net";
@@ -48,14 +47,6 @@ async function azurite(dir) {
   process.on("SIGTERM", () => child.kill());
 }
 
-async function putS3(url, bucket, dir) {
-  const { S3Client, PutObjectCommand } = require("@aws-sdk/client-s3");
-  const client = new S3Client({ endpoint: url, region: "us-east-1", forcePathStyle: true,
-    credentials: { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" } });
-  for (const key of walk(dir))
-    await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: fs.readFileSync(path.join(dir, key)) }));
-}
-
 async function putAzure(url, container, dir) {
   const { BlobServiceClient, StorageSharedKeyCredential, generateBlobSASQueryParameters, ContainerSASPermissions } = require("@azure/storage-blob");
   const credential = new StorageSharedKeyCredential("devstoreaccount1", AZURE_KEY);
@@ -67,5 +58,5 @@ async function putAzure(url, container, dir) {
   console.log(JSON.stringify({ sas: sas(60), expired: sas(-60) }));
 }
 
-const jobs = { s3, azurite, "put-s3": putS3, "put-azure": putAzure };
+const jobs = { s3, azurite, "put-azure": putAzure };
 await jobs[what](...rest);

@@ -102,6 +102,39 @@ static const char *url_of(const peer *p, char out[200], const char *path)
 
 /* ---- the guard ---- */
 
+static void what_carries_a_secret_goes_home(void **state)
+{
+    static const struct {
+        const char *url;
+        bool ok;
+    } t[] = {
+        {"https://storage.googleapis.com/b", true},
+        {"https://googleapis.com/", true},
+        {"https://STORAGE.GOOGLEAPIS.COM./", true},
+        {"https://a.core.windows.net/", true},
+        {"https://minio.house:9000/", true}, /* the operator named it */
+        {"https://10.1.2.3:9000/", true},
+        {"https://evilgoogleapis.com/", false},
+        {"https://googleapis.com.evil.example/", false},
+        {"https://evil.example/googleapis.com", false},
+        {"https://evil.example/?googleapis.com", false},
+        {"https://googleapis.com@evil.example/", false},
+        {"https://evil.example\\.googleapis.com/", false},
+        {"https://.googleapis.com.evil/", false},
+    };
+    fa_net *n;
+    fa_err e = {0};
+
+    (void)state;
+    assert_int_equal(fa_net_open(&(fa_net_config){.allow = "minio.house:9000, 10.0.0.0/8"}, &n, &e),
+                     FA_OK);
+    for (size_t i = 0; i < FA_COUNT(t); i++)
+        if ((fa_net_at_home(n, t[i].url, "googleapis.com|core.windows.net", &e) == FA_OK) !=
+            t[i].ok)
+            fail_msg("%s", t[i].url);
+    fa_net_close(n);
+}
+
 static void only_public_https_is_called(void **state)
 {
     static const char *const bad[] = {
@@ -456,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(only_public_https_is_called),
+        cmocka_unit_test(what_carries_a_secret_goes_home),
         cmocka_unit_test(names_of_local_networks_are_refused),
         cmocka_unit_test(the_operators_list_is_exact),
         cmocka_unit_test(a_malformed_list_is_refused),

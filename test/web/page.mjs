@@ -639,6 +639,14 @@ try {
                         await axe(p, name);
                         const wide = await p.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
                         if (wide > 0) throw new Error(`${name} is ${wide} px wider than the window`);
+                        const cut = await p.evaluate(() => [...document.querySelectorAll('svg')].flatMap((s) => {
+                            const room = s.getBoundingClientRect();
+                            return [...s.querySelectorAll('text')].filter((t) => {
+                                const r = t.getBoundingClientRect();
+                                return r.left < room.left - 2 || r.right > room.right + 2;
+                            }).map((t) => t.textContent);
+                        }));
+                        if (cut.length) throw new Error(`${name}: cut off at the side of its chart: ${cut[0]}`);
                     } catch (e) {
                         wrong.push(e.message);
                     }

@@ -84,10 +84,14 @@ function overTime(m: Model, p: Paint): EChartsCoreOption {
     };
 }
 
-function parts(m: Model, p: Paint): EChartsCoreOption {
+/* Below this width (px) a pie's names do not fit beside it: the table under it has them, in the same colours. */
+const ROOM_FOR_NAMES = 520;
+
+function parts(m: Model, p: Paint, width: number): EChartsCoreOption {
     const data = m.series.filter((s) => s.total > 0).map((s) => ({ name: s.id, value: s.total, label: s, itemStyle: { color: p.series[s.colour] as string } }));
     const whole = data.reduce((n, d) => n + d.value, 0);
     const text = (d: (typeof data)[number]): string => `${d.label.label}  ${((d.value / whole) * 100).toFixed(1)}%`;
+    const named = width >= ROOM_FOR_NAMES;
     const common = { animation: false, textStyle: { fontFamily: p.font, fontSize: 11.5 } };
     if (m.kind === 'pie')
         return {
@@ -98,8 +102,8 @@ function parts(m: Model, p: Paint): EChartsCoreOption {
                 labelLine: { lineStyle: { color: p.line }, length: 8, length2: 8 },
                 data: data.map((d) => ({
                     name: d.name, value: d.value, itemStyle: d.itemStyle,
-                    label: { show: d.value / whole >= 0.02, color: p.ink, formatter: () => text(d), width: 170, overflow: 'truncate' },
-                    labelLine: { show: d.value / whole >= 0.02 },
+                    label: { show: named && d.value / whole >= 0.02, color: p.ink, formatter: () => text(d), width: 170, overflow: 'truncate' },
+                    labelLine: { show: named && d.value / whole >= 0.02 },
                 })),
             }],
         };
@@ -181,11 +185,14 @@ export function draw(el: HTMLElement, events: Events): Drawing {
         else if (model.labels.length === 1) chart.dispatchAction({ type, seriesIndex: 0, dataIndex: model.series.findIndex((s) => s.id === id) });
         else chart.dispatchAction({ type, seriesName: id });
     };
+    const show = (m: Model): void => {
+        const p = paint();
+        chart.setOption(m.kind === 'pie' || m.kind === 'treemap' ? parts(m, p, chart.getWidth()) : overTime(m, p), true);
+    };
     return {
         update(m) {
             model = m;
-            const p = paint();
-            chart.setOption(m.kind === 'pie' || m.kind === 'treemap' ? parts(m, p) : overTime(m, p), true);
+            show(m);
         },
         highlight(id) {
             if (lit === id || !model) return;
@@ -193,7 +200,11 @@ export function draw(el: HTMLElement, events: Events): Drawing {
             lit = id !== null && model.series.some((s) => s.id === id) ? id : null;
             if (lit !== null) act('highlight', lit);
         },
-        resize: () => chart.resize(),
+        resize() {
+            const before = chart.getWidth() >= ROOM_FOR_NAMES;
+            chart.resize();
+            if (model?.kind === 'pie' && before !== chart.getWidth() >= ROOM_FOR_NAMES) show(model);
+        },
         close: () => chart.dispose(),
     };
 }
