@@ -367,6 +367,10 @@ typedef struct fa_idp_field {
 typedef struct fa_idp_kind {
     const char  *name, *label, *secret; /* secret: its label; NULL: the kind has none */
     fa_idp_field field[20];             /* ends with a NULL name; the fields every kind has come beside them */
+    /* What no single field can say of a configuration that comes in; may be NULL. FA_EDATA. */
+    fa_rc (*check)(fa_arena *a, const json_t *config, fa_err *e);
+    /* Kinds with a key pair of ours: makes the secret, which nobody enters; may be NULL. */
+    fa_rc (*own_secret)(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 } fa_idp_kind;
 extern const fa_idp_kind fa_idp_kinds[];  /* one row a protocol; ends with a NULL name */
 extern const fa_idp_field fa_idp_common[]; /* of every kind; ends with a NULL name */
@@ -375,6 +379,8 @@ const fa_idp_kind *fa_idp_kind_find(fa_str name);
  * more than `by` may give. FA_ECONFLICT: the name, or single sign-on is enforced and no connection would be left. */
 FA_MUST_CHECK fa_rc fa_idp_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const json_t *j, fa_idp *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_idp_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e); /* audited */
+/* A new key pair of ours, for kinds that have one. Audited. */
+FA_MUST_CHECK fa_rc fa_idp_renew(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_idp *out, fa_err *e);
 /* The configuration as JSON with every field of the kind in it; lives as long as the arena. */
 FA_MUST_CHECK fa_rc fa_idp_config(fa_arena *a, const fa_idp *c, json_t **out, fa_err *e);
 fa_str fa_idp_text(const json_t *config, const char *field); /* absent: empty */
@@ -435,5 +441,16 @@ FA_MUST_CHECK fa_rc fa_identity_settle(fa_ledger *l, fa_arena *a, const fa_calle
                                        bool approve, fa_err *e);
 /* May this user sign in with a password, as the policy stands? */
 bool fa_password_allowed(const fa_policy *p, fa_str email);
+
+/* ---- SAML 2.0 (saml.c): a connection as the verifier wants it ---- */
+struct fa_saml_sp;
+struct fa_saml_idp;
+/* Our key pair out of the connection's secret; wipe sp->key. */
+FA_MUST_CHECK fa_rc fa_idp_saml(fa_ledger *l, fa_arena *a, const fa_idp *c, struct fa_saml_sp *sp, struct fa_saml_idp *idp, fa_err *e);
+/* Who it is, of a message that was verified. proved: the person had to prove it anew. FA_EAUTH. */
+struct fa_saml_claims;
+FA_MUST_CHECK fa_rc fa_saml_verified(fa_arena *a, const fa_idp *c, const struct fa_saml_claims *claims, fa_verified *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_saml_config_check(fa_arena *a, const json_t *config, fa_err *e);
+FA_MUST_CHECK fa_rc fa_saml_own_secret(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 
 #endif

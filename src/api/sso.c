@@ -11,6 +11,7 @@
 enum { BACK_MAX = 2000 };
 
 const sso_protocol sso_protocols[] = {
+    {"saml", true, saml_start, saml_leave, saml_test, saml_addresses},
     {0},
 };
 

@@ -4,7 +4,7 @@
  * A pinned certificate is a key with a name: no chain is built and no authority asked. RSA from 2048 bits and
  * elliptic curves from 256 are taken (SA-4); the dates are shown and warned of, a signature is not judged by them.
  */
-#include "saml/inner.h"
+#include "saml/certs.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -139,70 +139,92 @@ static bool subject_of(X509 *c, char *to, size_t most)
     return ok;
 }
 
-fa_rc fa_cert_describe(X509 *c, json_t **out, fa_err *e)
+static fa_rc describe(fa_arena *a, X509 *c, fa_saml_cert *out, fa_err *e)
 {
     EVP_PKEY *k = X509_get0_pubkey(c);
     unsigned char digest[EVP_MAX_MD_SIZE], *der = NULL;
-    char subject[256], hex[2 * EVP_MAX_MD_SIZE + 1], key[32];
+    char subject[256], hex[2 * EVP_MAX_MD_SIZE + 1];
     unsigned n = 0;
     int nder = i2d_X509(c, &der);
-    char *b64 = nder > 0 ? malloc((size_t)nder / 3 * 4 + 8) : NULL;
+    char *b64 = nder > 0 ? fa_arena_alloc(a, (size_t)nder / 3 * 4 + 8) : NULL;
+    const char *key = fa_arena_printf(
+        a, "%s %d", EVP_PKEY_get_base_id(k) == EVP_PKEY_RSA ? "RSA" : "EC", EVP_PKEY_get_bits(k));
 
-    *out = NULL;
-    if (b64 && X509_digest(c, EVP_sha256(), digest, &n)) {
-        EVP_EncodeBlock((unsigned char *)b64, der, nder);
+    *out = (fa_saml_cert){0};
+    if (b64 && key && X509_digest(c, EVP_sha256(), digest, &n)) {
+        out->der = (fa_str){b64, (size_t)EVP_EncodeBlock((unsigned char *)b64, der, nder)};
         fa_hex(hex, digest, n);
         if (!subject_of(c, subject, sizeof subject))
             snprintf(subject, sizeof subject, "(not readable)");
-        snprintf(key, sizeof key, "%s %d", EVP_PKEY_get_base_id(k) == EVP_PKEY_RSA ? "RSA" : "EC",
-                 EVP_PKEY_get_bits(k));
-        *out = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "der", b64, "subject", subject,
-                         "fingerprint", hex, "key", key, "from",
-                         (json_int_t)time_of(X509_get0_notBefore(c)), "to",
-                         (json_int_t)time_of(X509_get0_notAfter(c)));
+        out->subject = fa_arena_dup(a, fa_str_of(subject));
+        out->fingerprint = fa_arena_dup(a, fa_str_of(hex));
+        out->key = fa_str_of(key);
+        out->from_ms = time_of(X509_get0_notBefore(c));
+        out->to_ms = time_of(X509_get0_notAfter(c));
     }
-    free(b64);
     OPENSSL_free(der);
-    return *out ? FA_OK : fa_oom(e);
+    return out->fingerprint.p && out->subject.p ? FA_OK : fa_oom(e);
 }
 
-fa_rc fa_op_certificate(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
+fa_rc fa_saml_cert_read(fa_arena *a, fa_str text, fa_saml_cert *out, fa_err *e)
 {
     X509 *c;
-    fa_rc rc = fa_cert_of(fa_op_text(q, "text"), &c, e);
+    fa_rc rc = fa_cert_of(text, &c, e);
 
-    (void)a;
     if (rc)
         return rc;
-    rc = fa_cert_describe(c, out, e);
+    rc = describe(a, c, out, e);
     X509_free(c);
     return rc;
 }
 
-fa_rc fa_pins_read(const json_t *idp, fa_pins *out, fa_err *e)
+static bool known(const fa_saml_idp *idp, const fa_saml_cert *c)
 {
-    const json_t *list = json_object_get(idp, "certs");
-    fa_rc rc = FA_OK;
-
-    *out = (fa_pins){0};
-    for (size_t i = 0; !rc && i < json_array_size(list); i++) {
-        const char *z = json_string_value(json_array_get(list, i));
-
-        if (out->n == FA_SAML_CERTS)
-            rc = fa_fail(e, FA_EDATA, "more than %d certificates", FA_SAML_CERTS);
-        else if (!(rc = fa_cert_of(fa_str_of(z), &out->cert[out->n], e)))
-            out->n++;
-    }
-    if (!rc && !out->n)
-        rc = fa_fail(e, FA_EDATA, "no certificate of the identity provider is known");
-    if (rc)
-        fa_pins_free(out);
-    return rc;
+    for (size_t i = 0; i < idp->ncert; i++)
+        if (fa_str_eq(idp->cert[i].fingerprint, c->fingerprint))
+            return true;
+    return false;
 }
 
-void fa_pins_free(fa_pins *p)
+/* The next certificate of a text: from one BEGIN to its END, or a run of base64 up to an empty line. */
+static bool next_cert(fa_str *text, fa_str *one)
 {
-    for (size_t i = 0; i < p->n; i++)
-        X509_free(p->cert[i]);
-    p->n = 0;
+    static const char start[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
+    const char *p, *q;
+
+    *text = fa_str_trim(*text);
+    if (!text->n)
+        return false;
+    p = memmem(text->p, text->n, start, sizeof start - 1);
+    if (p) {
+        q = memmem(p, text->n - (size_t)(p - text->p), end, sizeof end - 1);
+        q = q ? q + sizeof end - 1 : text->p + text->n;
+    } else {
+        p = text->p;
+        q = memmem(p, text->n, "\n\n", 2);
+        q = q ? q : text->p + text->n;
+    }
+    *one = (fa_str){p, (size_t)(q - p)};
+    *text = (fa_str){q, text->n - (size_t)(q - text->p)};
+    return true;
+}
+
+fa_rc fa_saml_certs_read(fa_arena *a, fa_str text, fa_saml_idp *out, fa_err *e)
+{
+    fa_saml_cert c;
+    fa_str one;
+    fa_rc rc;
+
+    out->ncert = 0;
+    while (next_cert(&text, &one)) {
+        if ((rc = fa_saml_cert_read(a, one, &c, e)))
+            return rc;
+        if (known(out, &c))
+            continue;
+        if (out->ncert == FA_SAML_CERTS)
+            return fa_fail(e, FA_EDATA, "more than %d certificates: leave out the old ones",
+                           FA_SAML_CERTS);
+        out->cert[out->ncert++] = c;
+    }
+    return out->ncert ? FA_OK : fa_fail(e, FA_EDATA, "a certificate of the provider is needed");
 }

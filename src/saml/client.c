@@ -322,16 +322,6 @@ static void take_cert(const json_t *o, fa_saml_cert *c)
                         .to_ms = json_integer_value(json_object_get(o, "to"))};
 }
 
-fa_rc fa_saml_cert_read(fa_arena *a, fa_str text, fa_saml_cert *out, fa_err *e)
-{
-    json_t *o;
-    fa_rc rc = question(a, json_pack("{s:s, s:o*}", "op", "certificate", "text", str(text)), &o, e);
-
-    if (!rc)
-        take_cert(o, out);
-    return rc;
-}
-
 fa_rc fa_saml_idp_read(fa_arena *a, fa_str xml, fa_saml_idp *out, fa_err *e)
 {
     const json_t *list;
@@ -425,6 +415,7 @@ fa_rc fa_saml_response(fa_arena *a, const fa_saml_sp *sp, const fa_saml_idp *idp
     out->sp_name_qualifier = text_of(o, "spNameQualifier");
     out->session_index = text_of(o, "sessionIndex");
     out->session_ends_ms = json_integer_value(json_object_get(o, "sessionEnds"));
+    out->signed_in_ms = json_integer_value(json_object_get(o, "signedIn"));
     out->encrypted = json_is_true(json_object_get(o, "encrypted"));
     out->response_signed = json_is_true(json_object_get(o, "responseSigned"));
     if (!out->assertion_id.n || !out->name_id.n || out->expires_ms <= 0)

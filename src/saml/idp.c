@@ -7,7 +7,6 @@
  */
 #include "saml/inner.h"
 
-#include <openssl/x509.h>
 #include <string.h>
 
 FA_PRINTF(2, 3)
@@ -59,43 +58,41 @@ static fa_str endpoint(const xmlNode *role, const char *service)
     return FA_STR("");
 }
 
-static bool has_fingerprint(const json_t *list, const json_t *c)
+static bool has(const json_t *list, fa_str fingerprint)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_equal(json_object_get(json_array_get(list, i), "fingerprint"),
-                       json_object_get(c, "fingerprint")))
+        if (fa_str_eq(fa_op_text(json_array_get(list, i), "fingerprint"), fingerprint))
             return true;
     return false;
 }
 
-static fa_rc take_cert(const xmlNode *n, json_t *list, fa_err *e)
+static json_t *cert_json(const fa_saml_cert *c)
+{
+    return json_pack("{s:s%, s:s%, s:s%, s:s%, s:I, s:I}", "der", c->der.p, c->der.n, "subject",
+                     c->subject.p, c->subject.n, "fingerprint", c->fingerprint.p, c->fingerprint.n,
+                     "key", c->key.p, c->key.n, "from", (json_int_t)c->from_ms, "to",
+                     (json_int_t)c->to_ms);
+}
+
+static fa_rc take_cert(fa_arena *a, const xmlNode *n, json_t *list, fa_err *e)
 {
     const xmlNode *t = n->children;
-    json_t *o = NULL;
+    fa_saml_cert c;
     fa_rc rc;
-    X509 *c;
 
     if (!t || t->type != XML_TEXT_NODE || t->next)
         return bad(e, "has a certificate that is not one text");
-    if ((rc = fa_cert_of(fa_str_of((const char *)t->content), &c, e)))
+    if ((rc = fa_saml_cert_read(a, fa_str_of((const char *)t->content), &c, e)))
         return rc;
-    rc = fa_cert_describe(c, &o, e);
-    X509_free(c);
-    if (rc)
-        return rc;
-    if (has_fingerprint(list, o)) {
-        json_decref(o);
+    if (has(list, c.fingerprint))
         return FA_OK;
-    }
-    if (json_array_size(list) == FA_SAML_CERTS) {
-        json_decref(o);
+    if (json_array_size(list) == FA_SAML_CERTS)
         return bad(e, "has more than %d signing certificates: leave out the old ones",
                    FA_SAML_CERTS);
-    }
-    return json_array_append_new(list, o) ? fa_oom(e) : FA_OK;
+    return json_array_append_new(list, cert_json(&c)) ? fa_oom(e) : FA_OK;
 }
 
-static fa_rc certs(const xmlNode *role, json_t *list, fa_err *e)
+static fa_rc certs(fa_arena *a, const xmlNode *role, json_t *list, fa_err *e)
 {
     const xmlNode *k = fa_tree_child(role, NS_MD, "KeyDescriptor"), *d, *c;
     fa_rc rc = FA_OK;
@@ -107,7 +104,7 @@ static fa_rc certs(const xmlNode *role, json_t *list, fa_err *e)
         for (; !rc && d; d = fa_tree_next(d, NS_DSIG, "X509Data"))
             for (c = fa_tree_child(d, NS_DSIG, "X509Certificate"); !rc && c;
                  c = fa_tree_next(c, NS_DSIG, "X509Certificate"))
-                rc = take_cert(c, list, e);
+                rc = take_cert(a, c, list, e);
     }
     if (!rc && !json_array_size(list))
         rc = bad(e, "has no signing certificate");
@@ -125,7 +122,7 @@ static fa_rc valid_now(const xmlNode *n, int64_t now, fa_err *e)
     return FA_OK;
 }
 
-static fa_rc describe(const xmlNode *entity, int64_t now, json_t *o, fa_err *e)
+static fa_rc describe(fa_arena *a, const xmlNode *entity, int64_t now, json_t *o, fa_err *e)
 {
     const xmlNode *role = fa_tree_child(entity, NS_MD, "IDPSSODescriptor");
     fa_str id = fa_tree_attribute(entity, "entityID"), sso = endpoint(role, "SingleSignOnService"),
@@ -150,7 +147,7 @@ static fa_rc describe(const xmlNode *entity, int64_t now, json_t *o, fa_err *e)
         json_object_set_new(o, "sso", json_stringn(sso.p, sso.n)) ||
         json_object_set_new(o, "slo", json_stringn(slo.n ? slo.p : "", slo.n)))
         return fa_oom(e);
-    return certs(role, list, e);
+    return certs(a, role, list, e);
 }
 
 fa_rc fa_op_metadata(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
@@ -162,7 +159,6 @@ fa_rc fa_op_metadata(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
     size_t n = 0;
     fa_rc rc;
 
-    (void)a;
     if ((rc = fa_tree_read(fa_op_text(q, "xml"), true, &doc, e))) {
         char why[sizeof e->msg];
 
@@ -176,7 +172,7 @@ fa_rc fa_op_metadata(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
     else if (!(o = json_object()))
         rc = fa_oom(e);
     else
-        rc = describe(entity, now, o, e);
+        rc = describe(a, entity, now, o, e);
     xmlFreeDoc(doc);
     if (rc)
         json_decref(o);

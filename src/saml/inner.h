@@ -2,7 +2,7 @@
 #ifndef FA_SAML_INNER_H
 #define FA_SAML_INNER_H
 
-#include "saml/saml.h"
+#include "saml/certs.h"
 
 #include <jansson.h>
 #include <libxml/tree.h>
@@ -56,16 +56,9 @@ FA_MUST_CHECK fa_rc fa_signed_open(xmlNode *node, const fa_pins *pins, xmlDoc **
 /* The content of an EncryptedAssertion, decrypted with our key, read as a tree of its own. */
 FA_MUST_CHECK fa_rc fa_encrypted_open(xmlNode *node, fa_str key, xmlDoc **fresh, fa_err *e);
 
-/* ---- certs.c: certificates and their keys ---- */
-/* FA_EDATA: not a certificate, a short key. */
-FA_MUST_CHECK fa_rc fa_cert_of(fa_str base64, struct x509_st **out, fa_err *e);
-FA_MUST_CHECK fa_rc fa_cert_describe(struct x509_st *c, json_t **out, fa_err *e);
-/* base64 with white space into the arena; false: it is not. */
-bool fa_base64(fa_arena *a, fa_str text, fa_str *out);
-
 /* ---- what can be asked: one handler each; *out is the answer's object ---- */
 typedef fa_rc fa_saml_op(fa_arena *a, const json_t *q, json_t **out, fa_err *e);
-fa_saml_op fa_op_metadata, fa_op_certificate, fa_op_authn, fa_op_response, fa_op_logout, fa_op_logout_read, fa_op_logout_answer;
+fa_saml_op fa_op_metadata, fa_op_authn, fa_op_response, fa_op_logout, fa_op_logout_read, fa_op_logout_answer;
 fa_str fa_op_text(const json_t *o, const char *name); /* a member's text; empty: absent */
 
 /* response.c: conditions and claims of an assertion, given the bytes that were signed. */

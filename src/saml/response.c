@@ -248,18 +248,23 @@ static fa_rc statement(const xmlNode *assertion, const wanted *w, json_t *o, fa_
 {
     xmlNode *n = fa_tree_child(assertion, NS_SAML, "AuthnStatement");
     fa_str ends = fa_tree_attribute(n, "SessionNotOnOrAfter");
-    int64_t at = -1;
+    int64_t at = -1, since;
     fa_rc rc;
 
     if (!n)
         return fa_saml_refuse(e, "statement", "the assertion does not say that anybody signed in");
+    if (!fa_tree_time(fa_tree_attribute(n, "AuthnInstant"), &since))
+        return fa_saml_refuse(e, "time", "the assertion does not say when the person signed in");
     if (ends.p && !fa_tree_time(ends, &at))
         return fa_saml_refuse(e, "time", "SessionNotOnOrAfter is not a time");
     if (ends.p && at <= w->now - FA_SAML_SKEW_S * 1000)
         return fa_saml_refuse(e, "expired", "the session at the identity provider is over");
     if ((rc = put_text(o, "sessionIndex", fa_tree_attribute(n, "SessionIndex"), e)))
         return rc;
-    return json_object_set_new(o, "sessionEnds", json_integer(at)) ? fa_oom(e) : FA_OK;
+    if (json_object_set_new(o, "sessionEnds", json_integer(at)) ||
+        json_object_set_new(o, "signedIn", json_integer(since)))
+        return fa_oom(e);
+    return FA_OK;
 }
 
 /* ---- attributes ---- */

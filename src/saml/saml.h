@@ -50,8 +50,10 @@ FA_MUST_CHECK fa_rc fa_saml_key_make(fa_arena *a, const char *name, fa_str *key,
 void fa_saml_metadata(fa_buf *out, const fa_saml_sp *sp);
 /* Metadata of one identity provider. */
 FA_MUST_CHECK fa_rc fa_saml_idp_read(fa_arena *a, fa_str xml, fa_saml_idp *out, fa_err *e);
-/* One certificate as PEM or base64: FA_EDATA too short a key, SHA-1, not a certificate. */
+/* One certificate as PEM or base64, in this process: it is no XML. FA_EDATA: too short a key, not a certificate. */
 FA_MUST_CHECK fa_rc fa_saml_cert_read(fa_arena *a, fa_str text, fa_saml_cert *out, fa_err *e);
+/* Several in one text, into out->cert; one that is there twice counts once. */
+FA_MUST_CHECK fa_rc fa_saml_certs_read(fa_arena *a, fa_str text, fa_saml_idp *out, fa_err *e);
 
 /* ---- signing in ---- */
 
@@ -67,6 +69,7 @@ typedef struct fa_saml_claims {
     int64_t  expires_ms;     /* the last moment anybody could accept it */
     fa_str   name_id, name_format, name_qualifier, sp_name_qualifier, session_index;
     int64_t  session_ends_ms; /* -1: not said */
+    int64_t  signed_in_ms;    /* when the person proved who he is, there */
     bool     encrypted, response_signed;
     fa_saml_attribute *attribute;
     size_t   n;

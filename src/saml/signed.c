@@ -247,6 +247,34 @@ fa_rc fa_signed_open(xmlNode *node, const fa_pins *pins, xmlDoc **fresh, fa_err 
     return rc;
 }
 
+fa_rc fa_pins_read(const json_t *idp, fa_pins *out, fa_err *e)
+{
+    const json_t *list = json_object_get(idp, "certs");
+    fa_rc rc = FA_OK;
+
+    *out = (fa_pins){0};
+    for (size_t i = 0; !rc && i < json_array_size(list); i++) {
+        const char *z = json_string_value(json_array_get(list, i));
+
+        if (out->n == FA_SAML_CERTS)
+            rc = fa_fail(e, FA_EDATA, "more than %d certificates", FA_SAML_CERTS);
+        else if (!(rc = fa_cert_of(fa_str_of(z), &out->cert[out->n], e)))
+            out->n++;
+    }
+    if (!rc && !out->n)
+        rc = fa_fail(e, FA_EDATA, "no certificate of the identity provider is known");
+    if (rc)
+        fa_pins_free(out);
+    return rc;
+}
+
+void fa_pins_free(fa_pins *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        X509_free(p->cert[i]);
+    p->n = 0;
+}
+
 /* ---- encrypted assertions ---- */
 
 static const char *const ciphers[] = {

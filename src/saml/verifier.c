@@ -24,7 +24,6 @@ static const struct {
     fa_saml_op *run;
 } ops[] = {
     {"authn", fa_op_authn},
-    {"certificate", fa_op_certificate},
     {"logout", fa_op_logout},
     {"logout_answer", fa_op_logout_answer},
     {"logout_read", fa_op_logout_read},

@@ -106,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static bool started;
     fa_str rest = {(const char *)data + 1, size - 1};
     json_t *q = NULL;
+    fa_saml_idp idp;
     fa_arena a;
     fa_err e;
     fa_buf b;
@@ -132,9 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)answered(q);
         break;
     case 3:
-        q = question("certificate");
-        put(q, "text", base64(&a, rest));
-        (void)answered(q);
+        (void)fa_saml_certs_read(&a, rest, &idp, &e);
         break;
     case 4:
         q = question("logout_read");
