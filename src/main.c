@@ -38,10 +38,17 @@ const fa_cmd fa_cmds[] = {
     {.name = "query",
      .usage =
          "query --data DIR --from DAY --to DAY [--group-by KEY,...] [--filter JSON] [--cost-type T]"
-         " [--granularity G] [--previous] [--top N] [--as EMAIL] [--format table|csv|json]",
+         " [--granularity G] [--previous] [--top N] [--currency CODE|original] [--as EMAIL]"
+         " [--format table|csv|json]",
      .doc = "answers one question; both days inclusive; --as with a user's row rules",
      .needs_ledger = true,
      .run = fa_cli_query},
+    {.name = "currency",
+     .usage = "currency show --data DIR [--json] | currency use --data DIR CODE"
+              " | currency load --data DIR [--dry-run] FILE.csv",
+     .doc = "the account's currency, and the dated rates that costs are converted with",
+     .needs_ledger = true,
+     .run = fa_cli_currency},
     {.name = "token",
      .usage = "token create --data DIR --description TEXT [--role R] [--expires-days N|never]"
               " | token list --data DIR [--json] | token revoke --data DIR CLIENT-ID",

@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "ledger/ledger.h"
+#include "net/net.h"
 #include "query/query.h"
 
 /* Permission keys of access.md 1.3, a closed enum: identifier, wire text, default roles that hold it (A admin, B basic,
@@ -226,6 +227,26 @@ unsigned fa_audit_written(void); /* how many this thread has written: tells whet
 void fa_audit_denied(fa_ledger *l, const fa_caller *by, fa_str what, const char *why);
 typedef struct fa_audit_report { int64_t rows, bad_seq; /* -1: the chain holds */ fa_str last_hash, why; } fa_audit_report;
 FA_MUST_CHECK fa_rc fa_audit_verify(fa_ledger *l, fa_arena *a, fa_audit_report *out, fa_err *e);
+
+/* ---- mail: the account's server, the queue (at most 500 wait), notices of changes ----
+ * A message is sealed in the queue and gone when sent; the log has its id and kind. */
+typedef struct fa_mail_server {
+    fa_str  host;                   /* empty: no mail */
+    int64_t port;
+    fa_str  security;               /* "starttls", "tls", "none" */
+    fa_str  user, from, from_name;
+    fa_str  sealed;                 /* the password; empty: none */
+} fa_mail_server;
+FA_MUST_CHECK fa_rc fa_mail_get(fa_ledger *l, fa_arena *a, fa_mail_server *out, fa_err *e);
+/* Audited. An empty password keeps the one there is, as long as host, port, security and user stay. */
+FA_MUST_CHECK fa_rc fa_mail_set(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_mail_server *v, fa_str password, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_is_on(fa_ledger *l, fa_arena *a, bool *on, fa_err *e);
+/* kind "invite", "reset". FA_ELIMIT: the queue is full. */
+FA_MUST_CHECK fa_rc fa_mail_link(fa_ledger *l, fa_arena *a, const char *kind, fa_str to, fa_str url, int64_t for_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_test(fa_ledger *l, fa_arena *a, fa_net *net, fa_str to, fa_err *e); /* at once; FA_EDATA: why not */
+/* Tries the first message that is due; *did: there was one. */
+FA_MUST_CHECK fa_rc fa_mail_step(fa_ledger *l, fa_arena *a, fa_net *net, const volatile bool *cancel, bool *did, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_forget(fa_ledger *l, fa_err *e); /* what was done 30 days ago */
 
 /* ---- the security policy (access.md 2.5; defaults of security.md) ---- */
 typedef struct fa_policy {
@@ -441,6 +462,32 @@ FA_MUST_CHECK fa_rc fa_identity_settle(fa_ledger *l, fa_arena *a, const fa_calle
                                        bool approve, fa_err *e);
 /* May this user sign in with a password, as the policy stands? */
 bool fa_password_allowed(const fa_policy *p, fa_str email);
+
+/* ---- signed tokens (jwt.c) ---- */
+#define FA_CLOCK_SKEW_MS 60000  /* how far the provider's clock may be off */
+#define FA_TOKEN_AGE_MS  600000 /* of a token that is shown at once */
+typedef struct fa_jwt { json_t *header, *claims; const char *alg; } fa_jwt;
+/* Signature by the key of the set that the token names; lives as long as the arena. FA_EAUTH at "token". */
+FA_MUST_CHECK fa_rc fa_jwt_open(fa_arena *a, fa_str token, const json_t *jwks, fa_jwt *out, bool *unknown_key, fa_err *e);
+/* From this issuer, for this client, now: iss, aud, azp, exp (may be absent unless `expires`), iat, nbf. */
+FA_MUST_CHECK fa_rc fa_jwt_addressed(const json_t *claims, fa_str issuer, fa_str client, int64_t now_ms, bool expires, fa_err *e);
+bool   fa_jwt_time(const json_t *claims, const char *name, int64_t *ms); /* seconds as ms; false: none, -1 */
+bool   fa_jwt_half_hash_ok(const char *alg, fa_str text, fa_str half);   /* at_hash */
+size_t fa_jwks_usable(const json_t *jwks);
+
+/* ---- OpenID Connect (oidc.c): asks the provider through net ---- */
+struct fa_net;
+FA_MUST_CHECK fa_rc fa_oidc_start(struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_flow *f, fa_str redirect, fa_str *url, fa_err *e);
+/* The code for tokens, and who it is. iss: the answer's own parameter; may be empty. */
+FA_MUST_CHECK fa_rc fa_oidc_finish(fa_ledger *l, struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_flow *f, fa_str redirect,
+                                   fa_str code, fa_str iss, fa_verified *out, fa_err *e);
+/* Where the browser signs out; empty: nowhere. after: where it comes back to. */
+FA_MUST_CHECK fa_rc fa_oidc_leave(struct fa_net *net, fa_arena *a, const fa_idp *c, const fa_federated_session *s, fa_str after,
+                                  fa_str *url, fa_err *e);
+/* A logout token of the back channel: whose sessions end. */
+FA_MUST_CHECK fa_rc fa_oidc_left(fa_ledger *l, struct fa_net *net, fa_arena *a, const fa_idp *c, fa_str token, fa_str *subject,
+                                 fa_str *session, fa_err *e);
+FA_MUST_CHECK fa_rc fa_oidc_test(struct fa_net *net, fa_arena *a, const fa_idp *c, fa_jw *w, fa_err *e); /* {what, detail} into an open array */
 
 /* ---- SAML 2.0 (saml.c): a connection as the verifier wants it ---- */
 struct fa_saml_sp;

@@ -119,6 +119,8 @@ fa_rc fa_audit_add(fa_ledger *l, const fa_caller *by, const fa_audit *v, fa_err 
     r.hash = fa_str_of(hash);
     rc = fa_audit_row_add(s, fa_ledger_account(l), &r, e);
     written += !rc;
+    if (!rc)
+        fa_mail_notice(l, by, v);
 done:
     fa_arena_release(&a);
     rc = fa_store_leave(s, opened, rc, e);

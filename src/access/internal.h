@@ -18,6 +18,9 @@ FA_MUST_CHECK fa_rc fa_secret_new(fa_arena *a, fa_str *secret, char hash[65], fa
 FA_MUST_CHECK fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about, fa_str *plain, fa_err *e);
 
+/* mail.c: tells the person an audited change is about. In its transaction; never fails. */
+void fa_mail_notice(fa_ledger *l, const fa_caller *by, const fa_audit *v);
+
 /* ---- password.c: rules and bounded hashing ---- */
 enum { FA_PASSWORD_MIN_CHARS = 15, FA_PASSWORD_MIN_WITH_MFA = 8, FA_PASSWORD_MAX_BYTES = 256 };
 /* PW-4, PW-5. `words`: what this user may not build a password of (e-mail, name, account). FA_EDATA. */

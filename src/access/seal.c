@@ -104,7 +104,9 @@ static fa_rc bound_to(fa_ledger *l, fa_arena *a, fa_str about, fa_str *out, fa_e
 
 static fa_rc vault_place(fa_arena *a, fa_str about, const char **out, fa_err *e)
 {
-    *out = fa_arena_printf(a, "user/%.*s/totp", FA_FMT(about));
+    /* a bare id is a user's seed, anything else says itself where it is kept */
+    *out = memchr(about.p, '/', about.n) ? fa_arena_dupz(a, about)
+                                         : fa_arena_printf(a, "user/%.*s/totp", FA_FMT(about));
     return *out ? FA_OK : fa_oom(e);
 }
 

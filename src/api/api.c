@@ -53,7 +53,8 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
         return rc;
     }
     atomic_store(&s->app.server, server); /* a job of the first request may run already */
-    if ((rc = fa_feeder_open(l, s->app.net, &s->app.feeder, e))) {
+    if ((rc = fa_feeder_open(l, s->app.net, &s->app.feeder, e)) ||
+        (rc = fa_mailer_open(l, s->app.net, &s->app.mailer, e))) {
         fa_api_close(s);
         return rc;
     }
@@ -77,6 +78,7 @@ void fa_api_close(fa_api_server *s)
         return;
     /* jobs send events, so they end before the server; handlers ask jobs, so they go after it */
     fa_server_stop(s->app.server);
+    fa_mailer_close(s->app.mailer);
     fa_feeder_close(s->app.feeder);
     fa_jobs_stop(s->app.jobs);
     fa_queries_stop(s->app.queries);

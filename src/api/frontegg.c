@@ -74,6 +74,8 @@ fa_rc api_fe_signin(fa_req *r, fa_res *o, fa_err *e)
         (rc = in_text(r->json, "password", true, &password, e)) ||
         (rc = fa_signin_password(r->ledger, r->mem, email, password, &b, &in, e)))
         return rc;
+    if (in.broke_glass)
+        mail_broke_glass(r);
     return put_signed_in(r, o, &in, e);
 }
 

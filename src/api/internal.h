@@ -20,6 +20,7 @@ typedef struct fa_app {
     const char *folders; /* roots of watched folders */
     fa_queries *queries;
     fa_feeder  *feeder; /* telemetry that comes by itself */
+    fa_mailer  *mailer; /* sends what waits */
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
 
@@ -69,8 +70,9 @@ FA_MUST_CHECK fa_rc ask_keys(fa_req *r, const fa_catalog *c, const fa_key **out,
 int32_t ask_today(void);
 
 /* ---- links that people get (mail.c) ---- */
-bool mail_is_set_up(void);
+bool mail_is_set_up(fa_req *r);
 bool mail_link(fa_req *r, const fa_user *u, fa_str secret, const char *kind); /* "invite", "reset"; false: not sent */
+void mail_broke_glass(fa_req *r); /* tells every administrator; the audit log has it anyway */
 fa_str mail_url(fa_req *r, fa_str secret, const char *kind);                  /* the whole address, to show instead */
 
 /* ---- shared by the routes that sign in (session.c) ---- */
@@ -92,6 +94,7 @@ fa_handler api_me_get, api_me_put, api_me_sessions, api_me_session_end, api_me_s
 fa_handler api_users_get, api_users_post, api_user_put, api_user_delete, api_user_resend, api_user_lock, api_user_unlock,
     api_user_disable, api_user_enable, api_user_end_sessions, api_user_reset_mfa, api_links_get, api_links_post,
     api_links_delete, api_principals;                                            /* people.c */
+fa_handler api_mail_get, api_mail_put, api_mail_test;                            /* mail.c */
 fa_handler api_roles_get, api_roles_post, api_role_put, api_role_delete, api_permissions; /* roles.c */
 fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api_group_users, api_data_access_get,
     api_data_access_put, api_data_access_preview, api_explain;                   /* groups.c */
@@ -99,6 +102,7 @@ fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl
     api_acl_default_put;                                                         /* security.c */
 fa_handler api_sso_start, api_sso_invite, api_sso_providers, api_sso_get, api_sso_post, api_sso_put, api_sso_delete, api_sso_test,
     api_sso_outcome, api_sso_link, api_me_identities;                            /* sso.c */
+fa_handler api_oidc_callback, api_oidc_left;                                   /* oidc.c */
 fa_handler api_saml_metadata, api_saml_acs, api_saml_slo, api_saml_slo_post, api_saml_read, api_saml_key; /* saml.c */
 fa_handler api_fe_signin, api_fe_code, api_fe_groups, api_fe_group_post, api_fe_group_patch, api_fe_group_delete,
     api_fe_group_users, api_fe_group_roles, api_account_post;                    /* frontegg.c */
@@ -107,6 +111,7 @@ fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;      
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_quality, api_reconcile, api_invoice_put, api_invoice_delete;        /* quality.c */
+fa_handler api_currencies, api_currency_put, api_rates, api_rates_post, api_rates_csv, api_rate_delete; /* currency.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
     api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */
 fa_handler api_telemetry_list, api_telemetry_get, api_telemetry_post, api_telemetry_put, api_telemetry_delete; /* telemetry.c */

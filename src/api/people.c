@@ -59,7 +59,7 @@ fa_rc api_users_get(fa_req *r, fa_res *o, fa_err *e)
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
-    put_bool(&w, "mail", mail_is_set_up());
+    put_bool(&w, "mail", mail_is_set_up(r));
     fa_jw_key(&w, "users");
     fa_jw_arr(&w);
     for (size_t i = 0; !rc && i < nu; i++)

@@ -4,7 +4,7 @@
  * The cookie is host-bound, Secure and HttpOnly; browsers keep it on http://127.0.0.1 too, which
  * they count as trustworthy.
  */
-#include "api/internal.h"
+#include "api/sso.h"
 
 #include <string.h>
 
@@ -140,6 +140,8 @@ fa_rc api_session_post(fa_req *r, fa_res *o, fa_err *e)
         (rc = in_text(r->json, "password", true, &password, e)))
         return rc;
     rc = fa_signin_password(r->ledger, r->mem, email, password, &b, &in, e);
+    if (!rc && in.broke_glass)
+        mail_broke_glass(r);
     return ended(r, o, rc, email, &in, e);
 }
 
@@ -230,7 +232,7 @@ fa_rc api_session_forgotten(fa_req *r, fa_res *o, fa_err *e)
     (void)mailed;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
-    put_bool(&w, "mail", mail_is_set_up());
+    put_bool(&w, "mail", mail_is_set_up(r));
     fa_jw_end_obj(&w);
     return FA_OK;
 }
@@ -250,11 +252,20 @@ fa_rc api_session_prove(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_session_delete(fa_req *r, fa_res *o, fa_err *e)
 {
+    fa_str next = sso_leave(r);
     fa_rc rc = fa_signout(r->ledger, r->caller, e);
+    fa_jw w;
 
     if (rc)
         return rc;
     o->status = 204;
+    if (next.n) { /* the page goes there, so that the provider forgets the person as well */
+        o->status = 200;
+        fa_jw_init(&w, &o->body);
+        fa_jw_obj(&w);
+        put_str(&w, "next", next);
+        fa_jw_end_obj(&w);
+    }
     rc = fa_res_header(r, o, "Set-Cookie",
                        "__Host-s=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", e);
     return rc ? rc : fa_res_header(r, o, "Clear-Site-Data", "\"cache\", \"storage\"", e);

@@ -11,6 +11,7 @@
 enum { BACK_MAX = 2000 };
 
 const sso_protocol sso_protocols[] = {
+    {"oidc", false, oidc_start, oidc_leave, oidc_test, oidc_addresses},
     {"saml", true, saml_start, saml_leave, saml_test, saml_addresses},
     {0},
 };
@@ -596,4 +597,24 @@ fa_rc api_me_identities(fa_req *r, fa_res *o, fa_err *e)
     fa_jw_end_arr(&w);
     fa_jw_end_obj(&w);
     return rc;
+}
+
+/* Best effort: whoever signs out is signed out here, whatever the provider says. */
+fa_str sso_leave(fa_req *r)
+{
+    fa_federated_session session;
+    const sso_protocol *p;
+    fa_str url = FA_STR("");
+    fa_err e = {0};
+    fa_idp c;
+
+    if (fa_federated_session_of(r->ledger, r->mem, r->caller, &session, &e) || !session.idp_id.n ||
+        fa_idp_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, session.idp_id, &c,
+                   &e) ||
+        !(p = protocol_of(c.kind)) || !p->leave || p->leave(r, &c, &session, &url, &e)) {
+        if (e.rc)
+            fa_log(FA_LOG_WARN, "sso_leave_failed", "error=\"%s\"", e.msg);
+        return FA_STR("");
+    }
+    return url;
 }

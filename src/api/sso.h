@@ -22,6 +22,13 @@ typedef struct sso_protocol {
     fa_rc (*addresses)(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
 } sso_protocol;
 extern const sso_protocol sso_protocols[]; /* ends with a NULL kind */
+/* oidc.c */
+fa_rc oidc_start(fa_req *r, const fa_idp *c, const fa_flow *f, fa_str *url, fa_err *e);
+fa_rc oidc_leave(fa_req *r, const fa_idp *c, const fa_federated_session *s, fa_str *url, fa_err *e);
+fa_rc oidc_test(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
+fa_rc oidc_addresses(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
+/* Where the browser of this session signs out at its provider; empty: nowhere. Before the session ends. */
+fa_str sso_leave(fa_req *r);
 /* saml.c */
 fa_rc saml_start(fa_req *r, const fa_idp *c, const fa_flow *f, fa_str *url, fa_err *e);
 fa_rc saml_leave(fa_req *r, const fa_idp *c, const fa_federated_session *s, fa_str *url, fa_err *e);

@@ -37,6 +37,7 @@ FA_CLI_RUN(init);
 FA_CLI_RUN(link);
 FA_CLI_RUN(load);
 FA_CLI_RUN(migrate);
+FA_CLI_RUN(currency);
 FA_CLI_RUN(query);
 FA_CLI_RUN(token);
 FA_CLI_RUN(check);

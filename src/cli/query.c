@@ -12,7 +12,7 @@ enum { DEADLINE_MS = 600000, FILTER_BYTES = 1 << 20 };
 
 struct options {
     int32_t from, to;
-    const char *group_by, *filter, *cost_type, *granularity, *format, *as;
+    const char *group_by, *filter, *cost_type, *granularity, *format, *as, *currency;
     int64_t top;
     bool previous;
 };
@@ -98,6 +98,8 @@ static fa_rc make_plan(fa_ledger *l, const fa_catalog *cat, fa_arena *a, const s
             return rc;
         type = account.default_cost_type;
     }
+    if (!fa_currency_asked(fa_str_of(o->currency), &p->currency, e))
+        return e->rc;
     if ((rc = fa_cost_type_find(type, &p->measure[0].type, e)) ||
         (rc = take_keys(cat, a, fa_str_of(o->group_by), p, e)))
         return rc;
@@ -162,8 +164,11 @@ static bool is_format(const char *name)
 int fa_cli_query(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
-    struct options o = {
-        .group_by = "", .cost_type = "", .granularity = "accumulated", .format = "table"};
+    struct options o = {.group_by = "",
+                        .cost_type = "",
+                        .granularity = "accumulated",
+                        .format = "table",
+                        .currency = ""};
     const fa_opt opt[] = {
         {"from", FA_OPT_DAY, &o.from, true, 0},
         {"to", FA_OPT_DAY, &o.to, true, 0},
@@ -173,6 +178,7 @@ int fa_cli_query(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"granularity", FA_OPT_TEXT, &o.granularity, false, 0},
         {"previous", FA_OPT_FLAG, &o.previous, false, 0},
         {"top", FA_OPT_NUM, &o.top, false, 1000000},
+        {"currency", FA_OPT_TEXT, &o.currency, false, 0},
         {"as", FA_OPT_TEXT, &o.as, false, 0},
         {"format", FA_OPT_TEXT, &o.format, false, 0},
     };

@@ -53,4 +53,9 @@ typedef struct fa_feeder fa_feeder;
 FA_MUST_CHECK fa_rc fa_feeder_open(fa_ledger *l, fa_net *net, fa_feeder **out, fa_err *e);
 void                fa_feeder_close(fa_feeder *f); /* waits for what it does; NULL is fine */
 
+/* The thread that sends the account's mail. */
+typedef struct fa_mailer fa_mailer;
+FA_MUST_CHECK fa_rc fa_mailer_open(fa_ledger *l, fa_net *net, fa_mailer **out, fa_err *e);
+void                fa_mailer_close(fa_mailer *m); /* ends a call that is under way; NULL is fine */
+
 #endif

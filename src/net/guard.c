@@ -308,6 +308,11 @@ static fa_rc lookup(net_target *t, fa_err *e)
     return t->naddr ? FA_OK : fa_fail(e, FA_EENV, "the host %s has no address", t->host);
 }
 
+static bool mail_port(int port)
+{
+    return port == 25 || port == 465 || port == 587 || port == 2525;
+}
+
 fa_rc net_target_resolve(const net_rules *r, net_target *t, fa_err *e)
 {
     bool in_ranges = true;
@@ -326,8 +331,55 @@ fa_rc net_target_resolve(const net_rules *r, net_target *t, fa_err *e)
     }
     if (in_ranges)
         return FA_OK;
-    if (strcmp(t->scheme, "https") || t->port != 443 || t->literal)
+    if (t->mail && (!t->secure || !mail_port(t->port) || t->literal))
+        return refuse(t, "only TLS on a mail port of a named host is used", e);
+    if (!t->mail && (strcmp(t->scheme, "https") || t->port != 443 || t->literal))
         return refuse(t, "only https on port 443 of a named host is used", e);
+    return FA_OK;
+}
+
+/* ---- mail servers ---- */
+
+static bool host_ok(const char *host)
+{
+    net_addr ip;
+    size_t n = strlen(host);
+
+    if (!n || n >= NET_HOST)
+        return false;
+    if (net_addr_parse(host, &ip))
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)host[i]) && host[i] != '-' && host[i] != '.')
+            return false;
+    return host[0] != '-' && host[0] != '.';
+}
+
+fa_rc net_target_mail(const net_rules *r, const char *host, int port, bool secure, net_target *t,
+                      fa_err *e)
+{
+    bool ranges = false;
+
+    *t = (net_target){.mail = true, .secure = secure, .port = port};
+    if (!host || !host_ok(host))
+        return fa_fail(e, FA_EINVAL, "this is not a host name");
+    if (port < 1 || port > 65535)
+        return fa_fail(e, FA_EINVAL, "a port is a number from 1 to 65535");
+    snprintf(t->scheme, sizeof t->scheme, "smtp");
+    snprintf(t->host, sizeof t->host, "%s", host);
+    lower(t->host);
+    t->literal = net_addr_parse(t->host, &t->addr[0]);
+    t->listed = host_listed(r, t->host, port);
+    for (size_t i = 0; i < r->n; i++)
+        ranges = ranges || !r->rule[i].host[0];
+    if (t->listed || (ranges && (!t->literal || range_listed(r, &t->addr[0]))))
+        return FA_OK; /* what a range allows is known after resolving */
+    if (!secure)
+        return refuse(t, "mail is sent without TLS only to hosts the operator listed", e);
+    if (!mail_port(port))
+        return refuse(t, "only the ports 25, 465, 587 and 2525 are used for mail", e);
+    if (t->literal)
+        return refuse(t, "it is a bare IP address", e);
     return FA_OK;
 }
 

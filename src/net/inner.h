@@ -35,6 +35,7 @@ typedef struct net_target {
     char scheme[8], host[NET_HOST]; /* host without brackets and final dot, lower case */
     int port;
     bool literal, listed; /* an IP address as such; the operator named host and port */
+    bool mail, secure;    /* SMTP instead of HTTP; with TLS */
     net_addr addr[NET_ADDRESSES];
     size_t naddr;
 } net_target;
@@ -42,6 +43,9 @@ typedef struct net_target {
 fa_rc net_rules_parse(net_rules *r, const char *text, fa_err *e);
 /* Fills scheme, host, port, literal, listed; refuses what no address could make right. */
 fa_rc net_target_parse(const net_rules *r, const char *url, bool metadata, net_target *t, fa_err *e);
+/* The same of a mail server. */
+fa_rc net_target_mail(const net_rules *r, const char *host, int port, bool secure, net_target *t,
+                      fa_err *e);
 fa_rc net_target_resolve(const net_rules *r, net_target *t, fa_err *e); /* and checks every address */
 bool net_in_ranges(const net_rules *r, const net_target *t); /* a bare IP address the operator allowed */
 bool net_target_has(const net_target *t, const struct sockaddr *sa);
@@ -49,5 +53,10 @@ bool net_target_has(const net_target *t, const struct sockaddr *sa);
 bool net_addr_denied(const net_addr *a);
 bool net_addr_parse(const char *text, net_addr *a);
 void net_addr_text(const net_addr *a, char out[INET6_ADDRSTRLEN]);
+
+/* For smtp.c: what every call has, whatever it speaks. */
+const net_rules *net_rules_of(const fa_net *n);
+const char *net_ca_file(const fa_net *n);
+struct curl_slist *net_pin(const net_target *t); /* NULL: out of memory */
 
 #endif

@@ -90,6 +90,21 @@ void fa_net_close(fa_net *n)
     free(n);
 }
 
+const net_rules *net_rules_of(const fa_net *n)
+{
+    return &n->rules;
+}
+
+const char *net_ca_file(const fa_net *n)
+{
+    return n->ca_file;
+}
+
+unsigned fa_net_retry_ms(const fa_net *n)
+{
+    return n->retry_ms;
+}
+
 fa_rc fa_net_check(const fa_net *n, const char *url, fa_err *e)
 {
     net_target t;
@@ -290,7 +305,7 @@ static void wipe_list(struct curl_slist *list)
     curl_slist_free_all(list);
 }
 
-static struct curl_slist *pin(const net_target *t)
+struct curl_slist *net_pin(const net_target *t)
 {
     fa_buf b;
     struct curl_slist *list;
@@ -477,7 +492,7 @@ static fa_rc attempt(fa_net *n, const fa_net_request *q, CURLU *u, const net_tar
                      bool *again, fa_err *e)
 {
     char detail[CURL_ERROR_SIZE] = "";
-    struct curl_slist *headers = NULL, *pinned = pin(t);
+    struct curl_slist *headers = NULL, *pinned = net_pin(t);
     CURL *h = take_handle(n);
     bool ok = true;
     CURLcode rc;

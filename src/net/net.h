@@ -94,4 +94,24 @@ bool  fa_net_retryable(int status); /* 408, 425, 429, 500, 502, 503, 504 */
 int64_t fa_net_retry_after(const fa_net_response *r);
 FA_MUST_CHECK fa_rc fa_net_pause(const fa_net *n, int tried, int64_t after_ms, const volatile bool *cancel, fa_err *e);
 
+/* ---- mail: one message to one person over SMTP (smtp.c) ----
+ * The same guard: TLS on port 25, 465, 587 or 2525 of a public, named host; else only what the operator listed, and
+ * without TLS only that. Names and certificates are verified. */
+typedef struct fa_net_mail {
+    const char *host;
+    int         port;
+    const char *security;       /* "starttls", "tls", "none" */
+    const char *user, *password; /* NULL or "": not signed in */
+    const char *from, *to;      /* bare addresses */
+    fa_str      message;        /* whole, lines end with CR LF */
+    int         total_ms;       /* 0: 30,000 */
+    const volatile bool *cancel;
+} fa_net_mail;
+/* Before an administrator's settings are kept; asks nobody. FA_EINVAL. */
+FA_MUST_CHECK fa_rc fa_net_mail_check(const fa_net *n, const char *host, int port, const char *security, fa_err *e);
+/* One try. FA_OK: the server has taken it. *again: a later try may help (not reached, 4xx, sign-in refused). The error
+ * names host, step and the reply's code, and nothing that was sent. */
+FA_MUST_CHECK fa_rc fa_net_mail_send(fa_net *n, const fa_net_mail *m, bool *again, fa_err *e);
+unsigned fa_net_retry_ms(const fa_net *n); /* the first wait of a retry */
+
 #endif

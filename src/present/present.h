@@ -32,6 +32,36 @@ FA_MUST_CHECK fa_rc fa_view_from_internal(const fa_catalog *c, fa_arena *a, cons
 /* Writes `data` of the internal view API. */
 void fa_view_internal_json(fa_jw *w, const json_t *question, const fa_plan *p);
 
+/* ---- currencies (currency.c; inform.md 3.7) ---- */
+/* {currency, chosen, bills, pairs, rates, codes}: the account's, those of the bills with the first day that has no rate,
+ * how far the table goes. */
+FA_MUST_CHECK fa_rc fa_currency_json(fa_ledger *l, fa_arena *a, const fa_filter *scope, int64_t deadline_mono_ms,
+                                     fa_jw *w, fa_err *e);
+typedef struct fa_rate_ask {
+    fa_str  currency, target; /* empty: all */
+    int32_t until;            /* days up to this one */
+    size_t  limit;
+    bool    history;          /* those that ended too, as they were entered, newest first; else by day, newest first */
+} fa_rate_ask;
+FA_MUST_CHECK fa_rc fa_rates_json(fa_ledger *l, fa_arena *a, const fa_rate_ask *q, fa_jw *w, fa_err *e);
+typedef struct fa_rates_error { int64_t line; fa_str text; } fa_rates_error;
+typedef struct fa_rates_change {
+    int64_t rows, added, changed, same;
+    fa_rates_error *error; /* the first 50 */
+    size_t nerror;
+} fa_rates_change;
+void fa_rates_change_json(fa_jw *w, const fa_rates_change *c);
+/* [{currency, target, day, rate, billingAccount, invoice}]; target absent: the account's currency. All or nothing, audited.
+ * FA_EINVAL with the field's path. */
+FA_MUST_CHECK fa_rc fa_rates_save(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t *list, fa_rates_change *out,
+                                  fa_err *e);
+/* day,currency,target,rate[,billing account,invoice]. dry: says what would change, with the lines that are wrong; else
+ * FA_EDATA names the first of them and nothing is saved. Audited. */
+FA_MUST_CHECK fa_rc fa_rates_csv(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str text, bool dry, fa_rates_change *out,
+                                 fa_err *e);
+FA_MUST_CHECK fa_rc fa_rate_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, int64_t id, fa_err *e);     /* audited */
+FA_MUST_CHECK fa_rc fa_currency_choose(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str code, fa_err *e); /* audited */
+
 /* Per source: last delivery, cost known up to, missing days, restatements with what changed, duplicates, notices. */
 FA_MUST_CHECK fa_rc fa_quality_json(fa_ledger *l, fa_arena *a, fa_jw *w, fa_err *e);
 /* Each billing month of each source against the provider's invoice: as entered, else as the bill says itself. */

@@ -6,7 +6,7 @@
  * different days the time is cut into slices with an array each; nothing is scanned twice for it. The array is kept
  * under the ledger's generation and a digest of all that was asked; what a caller may not see is part of that.
  */
-#include "query/inner.h"
+#include "query/money.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static size_t text_keys(const fa_plan *p, fa_key *own, const fa_key **out, size_
             out[n++] = &own[k++];
             ++*nunit;
         }
-    own[k] = (fa_key){.expr = measures_cost(p) ? FA_STR("BillingCurrency") : FA_STR("NULL")};
+    own[k] = (fa_key){.expr = fa_str_of(measures_cost(p) ? fa_money_expr(p) : "NULL")};
     out[n++] = &own[k];
     return n;
 }
@@ -395,4 +395,5 @@ void fa_query_cache_free(void)
     fa_keep_free();
     fa_fold_free();
     fa_tags_cache_free();
+    fa_rates_cache_free();
 }

@@ -175,6 +175,7 @@ static fa_rc make_values(fa_lens *v, const fa_key *k, const fa_filter *scope, co
 fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_values **out, fa_err *e)
 {
     fa_plan p = {.dim = {k}, .ndim = 1, .scope = scope};
+    fa_rates *rates = NULL;
     fa_days d = {0};
     fa_hash h;
     fa_digest key;
@@ -189,7 +190,10 @@ fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_value
         goto done;
     fa_hash_begin(&h, "values");
     fa_hash_put(&h, &key, sizeof key);
-    if (moving) { /* what moves hangs on documents and telemetry */
+    if (moving) { /* what moves hangs on documents, telemetry and rates */
+        if ((rc = fa_rates_get(v->l, &rates, e)))
+            goto done;
+        fa_hash_u64(&h, fa_rates_version(rates));
         fa_hash_str(&h, k->key);
         fa_hash_u64(&h, fa_tag_set_hash(moving->tags));
     }
@@ -209,6 +213,7 @@ fa_rc fa_values_of(fa_lens *v, const fa_key *k, const fa_filter *scope, fa_value
     *out = o;
     o = NULL;
 done:
+    fa_rates_put(rates);
     fa_values_put(o);
     fa_days_free(&d);
     return rc;

@@ -52,19 +52,18 @@ static fa_rc ask(work *w, size_t limit, bool report, rl_out *o)
 
 static fa_rc check_money(work *w, const rl_out *o)
 {
-    fa_str seen = {NULL, 0};
+    fa_str seen = {NULL, 0}, *converted;
+    size_t n;
 
+    if (fa_money_on(w->p))
+        return fa_money_tell(w->p->money, w->a, &w->out->currency, &converted, &n, w->e);
     for (size_t i = 0; i < o->nnow; i++) {
         fa_str money = fa_groups_text(o->g, o->now[i].group, o->g->ntext - 1);
 
         if (!o->now[i].stat[0].sum)
             continue;
-        if (seen.p && !fa_str_eq(seen, money)) {
-            (void)fa_fail(w->e, FA_EDATA, "the answer would add up %.*s and %.*s", FA_FMT(seen),
-                          FA_FMT(money));
-            return fa_hint(w->e,
-                           "filter by billing_currency: there is no rate table to convert with");
-        }
+        if (seen.p && !fa_str_eq(seen, money))
+            return fa_money_mixed(seen, money, "the answer", w->e);
         seen = money;
     }
     w->out->currency = fa_arena_dup(w->a, seen.p ? seen : FA_STR(""));
@@ -246,12 +245,19 @@ static fa_rc put_entries(work *w, const rl_out *o)
 static fa_rc try_once(work *w)
 {
     rl_out before = {0}, after = {0};
+    fa_plan q = *w->p;
+    fa_money money;
     fa_rc rc;
 
     *w->out = (fa_moves){.range = w->p->range};
+    if ((rc = fa_money_open(w->l, &w->tmp, &q, &money, w->e)))
+        return rc;
+    q.money = &money;
+    w->p = &q;
     if (!(rc = ask(w, 0, false, &before)) && !(rc = ask(w, SIZE_MAX, true, &after)) &&
         !(rc = check_money(w, &after)) && !(rc = put_values(w, &before, &after)))
         rc = put_entries(w, &after);
+    fa_money_close(&money);
     fa_groups_put(before.g);
     fa_groups_put(after.g);
     return rc;

@@ -134,6 +134,10 @@ static void put_group(fa_jw *w, const fa_plan *p, const fa_answer *r, const fa_g
         fa_jw_key(w, "unit");
         fa_jw_str(w, g->unit);
     }
+    if (r->mixed_currencies) {
+        fa_jw_key(w, "currency");
+        fa_jw_str(w, g->currency);
+    }
     put_sums(w, p, r, g, none);
     put_parts(w, p, g, none);
     fa_jw_key(w, "isOthers");
@@ -143,11 +147,12 @@ static void put_group(fa_jw *w, const fa_plan *p, const fa_answer *r, const fa_g
     fa_jw_end_obj(w);
 }
 
-/* A total over several units does not exist. */
+/* A total over several units or currencies does not exist. */
 static void no_total(const fa_plan *p, const fa_answer *r, bool none[FA_MAX_MEASUREMENTS])
 {
     for (size_t m = 0; m < FA_MAX_MEASUREMENTS; m++)
-        none[m] = m < p->nmeasure && r->mixed_units && p->measure[m].type->is_usage;
+        none[m] = m < p->nmeasure &&
+                  (p->measure[m].type->is_usage ? r->mixed_units : r->mixed_currencies);
 }
 
 void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r)
@@ -165,6 +170,11 @@ void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r)
     }
     fa_jw_key(w, "currency");
     fa_jw_str(w, r->currency);
+    fa_jw_key(w, "converted");
+    fa_jw_arr(w);
+    for (size_t i = 0; i < r->nconverted; i++)
+        fa_jw_str(w, r->converted[i]);
+    fa_jw_end_arr(w);
     put_buckets(w, p, r);
     fa_jw_key(w, "groups");
     fa_jw_arr(w);
@@ -570,6 +580,8 @@ void fa_answer_text(fa_buf *b, const fa_plan *p, const fa_answer *r)
     fa_day_emit(b, r->range.to);
     if (r->currency.n)
         fa_buf_fmt(b, ", %.*s", FA_FMT(plain(&t, r->currency)));
+    for (size_t i = 0; i < r->nconverted; i++)
+        fa_buf_fmt(b, "%s%.*s", i ? ", " : " converted from ", FA_FMT(plain(&t, r->converted[i])));
     fa_buf_fmt(b, ", %lld bill rows\n\n", (long long)r->rows);
     find_places(&t, p, r);
     ok = r->nbucket <= WIDE_BUCKETS ? fill_wide(&t, p, r) : fill_long(&t, p, r);

@@ -132,6 +132,20 @@ static fa_rc read_top(const json_t *j, fa_plan *p, fa_err *e)
     return read_bool(j, "previous", false, &p->previous, e);
 }
 
+static fa_rc read_currency(const json_t *j, fa_arena *a, fa_plan *p, fa_err *e)
+{
+    const json_t *v = json_object_get(j, "currency");
+
+    if (!v || json_is_null(v))
+        return FA_OK;
+    if (!json_is_string(v))
+        return fail_at(e, "currency", "must be a text");
+    if (!fa_currency_asked(json_text(v), &p->currency, e))
+        return fa_at(e, "currency");
+    p->currency = fa_arena_dup(a, p->currency);
+    return p->currency.p ? FA_OK : fa_oom(e);
+}
+
 fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,
                     fa_str default_cost_type, fa_plan *out, fa_err *e)
 {
@@ -153,7 +167,8 @@ fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, in
     if (!out->range.name.p)
         return fa_oom(e);
     if (read_cost_type(question, default_cost_type, out, e) || read_granularity(question, out, e) ||
-        read_group_by(c, a, question, out, e) || read_top(question, out, e))
+        read_group_by(c, a, question, out, e) || read_top(question, out, e) ||
+        read_currency(question, a, out, e))
         return e->rc;
     return fa_filter_parse(c, a, FA_API_INTERNAL, json_object_get(question, "filters"), "filters",
                            &out->filter, e);
@@ -227,6 +242,10 @@ void fa_plan_json(fa_jw *w, const fa_plan *p)
     if (p->shared) {
         fa_jw_key(w, "shared");
         fa_jw_bool(w, true);
+    }
+    if (p->currency.n) {
+        fa_jw_key(w, "currency");
+        fa_jw_str(w, p->currency);
     }
     fa_jw_end_obj(w);
 }

@@ -5,7 +5,7 @@
  * the draft's and the live version's value) are one class; one scan per slice of days sums classes, and every number of
  * the preview is a sum of those. Nothing is written, and what was evaluated is kept by content like for any question.
  */
-#include "query/inner.h"
+#include "query/money.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +32,8 @@ typedef struct work {
     fa_ledger *l;
     fa_arena *a, tmp;
     const fa_plan *p;
+    fa_money money;
+    fa_plan plan;               /* p with its money */
     const fa_key *draft, *live; /* live NULL: there is none */
     fa_lens v;
     fa_codes *text; /* every value, of either */
@@ -161,7 +163,7 @@ static fa_rc add_shadows(work *w, slice *s)
 
 static fa_rc make_classes(work *w, slice *s, bool shadows)
 {
-    static const fa_key money = {.expr = {"BillingCurrency", 15}};
+    const fa_key money = {.expr = fa_str_of(fa_money_expr(w->p))};
     uint32_t nrule = (uint32_t)rules_of(w);
     const fa_lens *v = &w->v;
 
@@ -183,8 +185,31 @@ static fa_rc make_classes(work *w, slice *s, bool shadows)
 
 /* ---- sums ---- */
 
-static fa_rc scan(work *w, const slice *s, const uint32_t *group, fa_cell **out, size_t *n)
+/* What a scan's groups are in: classes, or lines looked at. */
+typedef struct currency_of {
+    const slice *s;
+    const uint32_t *line; /* NULL: classes */
+} currency_of;
+
+static fa_str text_of(const void *user, uint32_t group)
 {
+    const currency_of *o = user;
+    const slice *s = o->s;
+    size_t level = s->live ? 3 : 2;
+
+    if (o->line)
+        return fa_codes_text(s->money, s->money->code[o->line[group]]);
+    while (group >= s->base)
+        group = s->more.parent[group - s->base];
+    for (; level > 0; level--)
+        group = s->level[level].parent[group];
+    return fa_codes_text(s->money, s->level[0].code[group]);
+}
+
+static fa_rc scan(work *w, const slice *s, const uint32_t *group, uint32_t ngroup,
+                  const uint32_t *line, fa_cell **out, size_t *n)
+{
+    const currency_of of = {s, line};
     fa_scan q = {.from = s->from,
                  .to = s->to,
                  .group = group,
@@ -192,15 +217,14 @@ static fa_rc scan(work *w, const slice *s, const uint32_t *group, fa_cell **out,
                  .measures = 1u << w->p->measure[0].type->measure,
                  .deadline_mono_ms = w->p->deadline_mono_ms};
 
-    return fa_engine_scan(fa_ledger_engine(w->l), &w->tmp, &q, out, n, w->e);
+    return fa_money_scan(w->l, w->p, &w->tmp, &q, ngroup, text_of, &of, out, n, w->e);
 }
 
 static fa_rc check_money(work *w, const slice *s, uint32_t code, fa_i128 cost)
 {
     uint32_t own;
-    fa_str x, y;
 
-    if (cost == 0 || w->p->measure[0].type->is_usage)
+    if (cost == 0 || w->p->measure[0].type->is_usage || fa_money_on(w->p))
         return FA_OK;
     if (!fa_codes_add(w->currencies, fa_codes_text(s->money, code), &own))
         return fa_oom(w->e);
@@ -208,11 +232,8 @@ static fa_rc check_money(work *w, const slice *s, uint32_t code, fa_i128 cost)
         w->currency = own;
     if (w->currency == own)
         return FA_OK;
-    x = fa_codes_text(w->currencies, (uint32_t)w->currency);
-    y = fa_codes_text(w->currencies, own);
-    (void)fa_fail(w->e, FA_EDATA, "the preview would add up %.*s and %.*s",
-                  FA_FMT(fa_str_cmp(x, y) < 0 ? x : y), FA_FMT(fa_str_cmp(x, y) < 0 ? y : x));
-    return fa_hint(w->e, "filter by billing_currency: there is no rate table to convert with");
+    return fa_money_mixed(fa_codes_text(w->currencies, (uint32_t)w->currency),
+                          fa_codes_text(w->currencies, own), "the preview", w->e);
 }
 
 static fa_rc add_class(work *w, const slice *s, const fa_cell *cell)
@@ -294,7 +315,7 @@ static fa_rc choose_lines(work *w, const slice *s, const uint32_t *line, looks *
             .rule = r + 1 == nrule ? FA_NO_RULE : r,
             .value = fa_arena_dup(w->a, fa_codes_text(s->draft, s->draft->code[i]))};
     }
-    if (scan(w, s, group, &cell, &n))
+    if (scan(w, s, group, (uint32_t)o->n, o->line, &cell, &n))
         return w->e->rc;
     for (size_t i = 0; i < n; i++)
         o->s[cell[i].group].cost_e10 =
@@ -367,7 +388,7 @@ static fa_rc add_slice(work *w, int32_t from, int32_t to, bool shadows, bool sam
     s.rule = malloc(n * sizeof *s.rule);
     rc = s.line && s.rule ? make_classes(w, &s, shadows) : fa_oom(w->e);
     if (!rc)
-        rc = scan(w, &s, s.line, &cell, &ncell);
+        rc = scan(w, &s, s.line, s.base + s.more.n, NULL, &cell, &ncell);
     for (size_t i = 0; !rc && i < ncell; i++)
         rc = add_class(w, &s, &cell[i]);
     if (!rc && samples)
@@ -380,7 +401,11 @@ static fa_rc add_slice(work *w, int32_t from, int32_t to, bool shadows, bool sam
 
 static fa_rc add_slices(work *w, bool preview)
 {
-    fa_plan both = {.filter = w->p->filter, .scope = w->p->scope, .nmeasure = 1, .ndim = 1};
+    fa_plan both = {.filter = w->p->filter,
+                    .scope = w->p->scope,
+                    .nmeasure = 1,
+                    .ndim = 1,
+                    .money = w->p->money};
     int32_t to = w->p->range.to;
     fa_days d;
     fa_digest id;
@@ -401,6 +426,11 @@ static fa_rc add_slices(work *w, bool preview)
 static fa_rc open_work(work *w)
 {
     fa_arena_init(&w->tmp, TMP_BYTES);
+    w->plan = *w->p;
+    if (fa_money_open(w->l, &w->tmp, &w->plan, &w->money, w->e))
+        return w->e->rc;
+    w->plan.money = &w->money;
+    w->p = &w->plan;
     w->text = fa_codes_new(0);
     w->currencies = fa_codes_new(0);
     w->by_rule = fa_map_new();
@@ -418,6 +448,7 @@ static fa_rc open_work(work *w)
 
 static void close_work(work *w)
 {
+    fa_money_close(&w->money);
     fa_codes_put(w->text);
     fa_codes_put(w->currencies);
     fa_map_free(w->by_rule);
@@ -559,7 +590,9 @@ static fa_rc put_preview(work *w, fa_try_preview *out)
                             .total_e10 = fa_dec_round(w->total, 10),
                             .sample = w->sample,
                             .nsample = w->nsample};
-    if (w->currency >= 0)
+    if (fa_money_on(w->p))
+        out->currency = w->money.target;
+    else if (w->currency >= 0)
         out->currency = fa_codes_text(w->currencies, (uint32_t)w->currency);
     out->currency = fa_arena_dup(w->a, out->currency);
     if (!out->currency.p)

@@ -585,7 +585,7 @@ static fa_rc make_texts(rl_program *g)
     for (size_t i = 0; i < p->nmeasure; i++)
         cost |= !p->measure[i].type->is_usage;
     if (cost)
-        return add_text(g, "BillingCurrency");
+        return add_text(g, fa_money_expr(p));
     g->text[g->ntext++] = (rl_ref){.kind = RL_TEXT, .text = FA_STR("")};
     return FA_OK;
 }
@@ -619,7 +619,7 @@ fa_rc rl_compile(rl_program *g)
     if (make_texts(g) || cond_of(g, g->p->filter, 0, &g->filter) ||
         cond_of(g, g->p->scope, 0, &g->scope) || make_weights(g))
         return g->e->rc;
-    if (asks_currency(g) && own_column(g, "BillingCurrency", &g->currency))
+    if ((asks_currency(g) || fa_money_on(g->p)) && own_column(g, fa_money_expr(g->p), &g->currency))
         return g->e->rc;
     both->kind = FA_F_AND;
     both->kid = fa_arena_array(g->a, 2, sizeof *both->kid);

@@ -104,6 +104,25 @@ const fa_cost_type *fa_cost_types(size_t *n);
 /* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost until the account has it). */
 FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, const fa_cost_type **out, fa_err *e);
 
+/* ---- currencies (inform.md 3.7) ---- */
+#define FA_CURRENCY_SETTING "currency.chosen" /* not empty: a person chose the account's currency */
+#define FA_CURRENCY_ORIGINAL "original"       /* as a question's currency: each amount in its own */
+bool fa_currency_known(fa_str code);          /* of ISO 4217 */
+const char *const *fa_currencies(size_t *n);  /* by code */
+bool fa_currency_asked(fa_str text, fa_str *out, fa_err *e); /* of a question; *out borrows the text */
+/* 1 of a currency is num/den of another, in lowest powers of ten. false: no number above 0 of at most 18 digits. */
+bool fa_rate_parse(fa_str text, fa_u128 *num, fa_u128 *den);
+void fa_rates_changed(void); /* rates or the account's currency were written: every answer from now on knows them */
+/* A currency of the bills. */
+typedef struct fa_currency_use {
+    fa_str  currency;
+    int32_t first, last; /* days with rows */
+    int32_t missing;     /* the first day whose cost has no rate to `target`; INT32_MAX: none */
+} fa_currency_use;
+/* Of all bills that `scope` shows, each currency once. */
+FA_MUST_CHECK fa_rc fa_currency_uses(fa_ledger *l, fa_arena *a, fa_str target, const fa_filter *scope,
+                                     int64_t deadline_mono_ms, fa_currency_use **out, size_t *n, fa_err *e);
+
 /* ---- the plan ---- */
 typedef enum { FA_AGG_SUM, FA_AGG_AVG, FA_AGG_MIN, FA_AGG_MAX } fa_agg; /* all but sum read bill rows of the archive */
 typedef struct fa_measurement { const fa_cost_type *type; fa_agg agg; } fa_measurement;
@@ -122,12 +141,15 @@ typedef struct fa_plan {
     bool             shared;              /* also what of each group came from another value by reallocation */
     bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
     int64_t          deadline_mono_ms;
+    fa_str           currency;            /* of the answer: a code, "original", or empty: the account's */
+    struct fa_money *money;               /* how run converts; NULL for everybody else */
 } fa_plan;
 
 /* ---- the answer ---- */
 typedef struct fa_group {
     fa_str  value[FA_MAX_DIMS];  /* "" = no value for the key */
     fa_str  unit;                /* usage only; one group per unit */
+    fa_str  currency;            /* when they differ: see mixed_currencies */
     fa_str  unit_priced;         /* of normalizedUsageAmount; equal to unit unless both kinds are asked */
     bool    is_others;
     size_t  nothers;             /* how many groups Others stands for */
@@ -145,14 +167,16 @@ typedef struct fa_answer {
     size_t    ngroup_all;              /* before top N */
     fa_group  total;                   /* exact total rounded once; the groups add up to it to the last digit */
     bool      mixed_units;             /* usage comes in several units: total's usage is 0, there is no such sum */
-    fa_str    currency;
+    bool      mixed_currencies;        /* each group in its own currency: total's cost is 0, there is no such sum */
+    fa_str    currency;                /* empty when they differ */
+    fa_str   *converted; size_t nconverted; /* currencies of bills that were converted into it */
     int64_t   rows;                    /* bill rows behind the answer */
     uint32_t  approximated;            /* bits of fa_ledger_center: cost centers that lack a cost type asked for */
     int32_t   known_to;                /* cost known up to this day; INT32_MIN: nothing loaded */
 } fa_answer;
 
-/* FA_EDATA: two currencies would be added up (names them), top N over mixed usage units, or an answer of
- * too many cells. All in the arena. */
+/* FA_EDATA: two currencies would be added up (names them), a rate is missing (names currency and first day), top N over
+ * mixed usage units, or an answer of too many cells. All in the arena. */
 FA_MUST_CHECK fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_query_values(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filter *scope, fa_str search,
                                     fa_str after, size_t limit /* 0: all */, const fa_plan *cost_of /* NULL: no cost */,

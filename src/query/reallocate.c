@@ -305,11 +305,12 @@ static fa_str join_text(const run *r, const rl_ref *join, const part *p)
     return join ? rl_text(r->g, join, key_of(r, p)[0], key_of(r, p) + 1) : (fa_str){"", 0};
 }
 
+/* Amounts that are converted have none of their own. */
 static fa_str currency_of(const run *r, uint32_t atom)
 {
     const rl_ref c = {.kind = RL_COLUMN, .i = r->g->currency};
 
-    return rl_text(r->g, &c, atom, NULL);
+    return fa_money_on(r->g->p) ? (fa_str){"", 0} : rl_text(r->g, &c, atom, NULL);
 }
 
 static fa_rc keep_part(run *r, const part *p)
@@ -544,6 +545,69 @@ static uint32_t bucket_of(const run *r, int32_t day, uint32_t hour)
     return r->k->of_day[day - r->k->from];
 }
 
+/* What came of a scan or of bill rows; one of the two. */
+typedef struct source {
+    const fa_cell *cell;
+    const fa_stat_cell *rows;
+    size_t n;
+    int32_t from;
+    bool hours;
+    const fa_stat *stat; /* [n * nm]: in the question's currency; NULL: as they are */
+} source;
+
+static void sum_of(const run *r, const source *o, size_t i, sum_in *in)
+{
+    uint32_t bucket = o->rows ? o->rows[i].bucket : o->cell[i].bucket;
+
+    in->day = o->from + (int32_t)(o->hours ? bucket / 24 : bucket);
+    in->bucket = bucket_of(r, in->day, o->hours ? bucket % 24 : 0);
+    in->atom = o->rows ? o->rows[i].group : o->cell[i].group;
+    in->rows = o->rows ? o->rows[i].rows : o->cell[i].rows;
+    if (o->stat)
+        memcpy(in->stat, o->stat + i * r->nm, r->nm * sizeof *in->stat);
+    else if (o->rows)
+        memcpy(in->stat, o->rows[i].stat, sizeof in->stat);
+    for (size_t m = 0; !o->stat && !o->rows && m < r->nm; m++)
+        in->stat[m] = (fa_stat){.sum = o->cell[i].sum[r->g->p->measure[m].type->measure],
+                                .n = o->cell[i].rows};
+}
+
+/* All sums of these days in the question's currency. */
+static fa_rc convert(run *r, fa_arena *mem, source *o)
+{
+    const rl_program *g = r->g;
+    const fa_codes *texts = g->codes[g->currency];
+    fa_money_item *it = fa_arena_array(mem, o->n + 1, sizeof *it);
+    fa_stat *stat = fa_arena_array(mem, o->n * r->nm + 1, sizeof *stat);
+
+    if (!it || !stat)
+        return fa_oom(r->e);
+    for (size_t i = 0; i < o->n; i++) {
+        sum_in in = {0};
+
+        sum_of(r, o, i, &in);
+        memcpy(stat + i * r->nm, in.stat, r->nm * sizeof *stat);
+        it[i] =
+            (fa_money_item){in.day, texts->code[g->rep[in.atom]], (uint32_t)i, stat + i * r->nm};
+    }
+    o->stat = stat;
+    return fa_money_items(g->p, mem, it, o->n, texts, r->e);
+}
+
+static fa_rc take_source(run *r, fa_arena *mem, source *o)
+{
+    if (fa_money_on(r->g->p) && convert(r, mem, o))
+        return r->e->rc;
+    for (size_t i = 0; i < o->n; i++) {
+        sum_in in = {0};
+
+        sum_of(r, o, i, &in);
+        if (take_sum(r, &in))
+            return r->e->rc;
+    }
+    return FA_OK;
+}
+
 /* Bill rows: for hours, averages, least and greatest. */
 static fa_rc read_rows(run *r, fa_arena *mem, int32_t from, int32_t to, const uint32_t *of_day)
 {
@@ -553,21 +617,13 @@ static fa_rc read_rows(run *r, fa_arena *mem, int32_t from, int32_t to, const ui
     fa_groups atoms = {.n = g->natom, .nline = g->v.nline, .slice = &slice, .nslice = 1};
     fa_buckets k = {from, to, hours ? FA_HOUR : FA_DAY, (size_t)(to - from + 1) * (hours ? 24 : 1),
                     of_day};
+    source o = {.from = from, .hours = hours};
     fa_stat_cell *cell;
-    size_t n;
 
-    if (fa_archive_read(g->v.l, mem, g->p, &k, &atoms, &cell, &n, r->e))
+    if (fa_archive_read(g->v.l, mem, g->p, &k, &atoms, &cell, &o.n, r->e))
         return r->e->rc;
-    for (size_t i = 0; i < n; i++) {
-        sum_in in = {.atom = cell[i].group, .rows = cell[i].rows};
-
-        in.day = from + (int32_t)(hours ? cell[i].bucket / 24 : cell[i].bucket);
-        in.bucket = bucket_of(r, in.day, hours ? cell[i].bucket % 24 : 0);
-        memcpy(in.stat, cell[i].stat, sizeof in.stat);
-        if (take_sum(r, &in))
-            return r->e->rc;
-    }
-    return FA_OK;
+    o.rows = cell;
+    return o.n ? take_source(r, mem, &o) : FA_OK;
 }
 
 static fa_rc scan_days(run *r, fa_arena *mem, int32_t from, int32_t to, const uint32_t *of_day)
@@ -579,25 +635,15 @@ static fa_rc scan_days(run *r, fa_arena *mem, int32_t from, int32_t to, const ui
                  .nline = g->v.nline,
                  .bucket = of_day,
                  .deadline_mono_ms = g->p->deadline_mono_ms};
+    source o = {.from = from};
     fa_cell *cell;
-    size_t n;
 
     for (size_t m = 0; m < r->nm; m++)
         q.measures |= 1u << g->p->measure[m].type->measure;
-    if (fa_engine_scan(fa_ledger_engine(g->v.l), mem, &q, &cell, &n, r->e))
+    if (fa_engine_scan(fa_ledger_engine(g->v.l), mem, &q, &cell, &o.n, r->e))
         return r->e->rc;
-    for (size_t i = 0; i < n; i++) {
-        sum_in in = {
-            .day = from + (int32_t)cell[i].bucket, .atom = cell[i].group, .rows = cell[i].rows};
-
-        in.bucket = bucket_of(r, in.day, 0);
-        for (size_t m = 0; m < r->nm; m++)
-            in.stat[m] =
-                (fa_stat){.sum = cell[i].sum[g->p->measure[m].type->measure], .n = cell[i].rows};
-        if (take_sum(r, &in))
-            return r->e->rc;
-    }
-    return FA_OK;
+    o.cell = cell;
+    return take_source(r, mem, &o);
 }
 
 /* The days of one slice, a few at a time. */
@@ -751,10 +797,21 @@ static fa_rc whole_plan(fa_plan *q, fa_arena *a, fa_buckets *k, fa_err *e)
     return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), &q->measure[0].type, e) : fa_oom(e);
 }
 
+/* Weights are those of a question in the account's currency; a rate that is missing takes nothing out of a list. */
+static fa_rc lenient_money(const fa_lens *v, fa_arena *a, fa_plan *q, fa_money *m, fa_err *e)
+{
+    if (fa_money_open(v->l, a, q, m, e))
+        return e->rc;
+    m->lenient = true;
+    q->money = m;
+    return FA_OK;
+}
+
 static fa_rc lines_of(fa_lens *v, const fa_plan *p, const fa_catalog *c, int32_t from, int32_t to,
                       fa_groups **out, fa_err *e)
 {
     fa_plan q = *p;
+    fa_money money = {0};
     rl_program about = {.v = *v, .cat = c, .set = c->tags, .p = &q, .e = e};
     fa_arena mem;
     fa_buckets k;
@@ -769,8 +826,9 @@ static fa_rc lines_of(fa_lens *v, const fa_plan *p, const fa_catalog *c, int32_t
     fa_arena_init(&mem, MEM_MAX);
     r.lines = fa_groups_new(0, 0);
     rc = r.lines ? whole_plan(&q, &mem, &k, e) : fa_oom(e);
-    if (!rc && !(rc = rl_begin(&o, &q, e)))
+    if (!rc && !(rc = lenient_money(v, &mem, &q, &money, e)) && !(rc = rl_begin(&o, &q, e)))
         rc = run_program(&r, &about);
+    fa_money_close(&money);
     fa_groups_put(o.g);
     fa_arena_release(&mem);
     if (rc)
@@ -797,6 +855,7 @@ fa_rc rl_texts(fa_lens *v, const fa_key *key, const fa_filter *scope, const fa_c
 {
     fa_plan q = {.dim = {key}, .ndim = 1, .scope = scope, .range = {.from = from, .to = to}};
     rl_program about = {.v = *v, .cat = c, .set = c->tags, .p = &q, .e = e};
+    fa_money money = {0};
     rl_out o = {0};
     fa_arena mem;
     fa_buckets k;
@@ -807,8 +866,9 @@ fa_rc rl_texts(fa_lens *v, const fa_key *key, const fa_filter *scope, const fa_c
         return FA_OK;
     fa_arena_init(&mem, MEM_MAX);
     rc = whole_plan(&q, &mem, &k, e);
-    if (!rc && !(rc = rl_begin(&o, &q, e)))
+    if (!rc && !(rc = lenient_money(v, &mem, &q, &money, e)) && !(rc = rl_begin(&o, &q, e)))
         rc = rl_run(&about, &mem, &k, false, false, &o);
+    fa_money_close(&money);
     for (size_t i = 0; !rc && i < o.nnow; i++)
         if (!fa_codes_add(texts, fa_groups_text(o.g, o.now[i].group, 0), &code))
             rc = fa_oom(e);

@@ -13,7 +13,7 @@
 #ifndef FA_QUERY_REALLOCATE_H
 #define FA_QUERY_REALLOCATE_H
 
-#include "query/inner.h"
+#include "query/money.h"
 
 #define RL_ANY_DAY INT32_MIN
 

@@ -2,7 +2,7 @@
  * run.c - a plan becomes an answer: scan, previous period, top N and Others, rounding, order.
  *
  * The one idea: sums stay exact (1e-18, 128 bits) from the scan to the last step, are rounded once
- * and spread, so that every table adds up to its footer. Money of two currencies is never added.
+ * and spread, so that every table adds up to its footer. Money of two currencies is converted (money.c) or never added.
  */
 #include "query/reallocate.h"
 
@@ -26,6 +26,8 @@ typedef struct work {
     fa_arena *a;  /* the answer */
     fa_arena tmp; /* everything else */
     const fa_plan *p;
+    fa_money money;
+    bool by_currency; /* it is a key of the answer: groups may differ in it */
     fa_answer *out;
     fa_lens v;
     fa_groups *g;
@@ -109,27 +111,21 @@ static fa_rc make_previous(work *w)
 
 /* ---- sums per core ---- */
 
-/* Money of a second currency ends the query; an amount of nothing has no currency. */
+/* Money of a second currency ends the query, unless every group has one of its own; an amount of nothing has no
+ * currency. */
 static fa_rc check_currency(work *w, uint32_t group)
 {
     size_t at = w->g->ntext - 1;
     uint32_t code = w->g->tuple[(size_t)group * w->g->ntext + at];
-    fa_str x, y;
 
     if (w->currency < 0)
         w->currency = code;
-    if (w->currency == code)
+    if (w->currency == code || fa_money_on(w->p))
         return FA_OK;
-    x = fa_codes_text(w->g->col[at], (uint32_t)w->currency);
-    y = fa_codes_text(w->g->col[at], code);
-    if (fa_str_cmp(x, y) > 0) {
-        fa_str swap = x;
-
-        x = y;
-        y = swap;
-    }
-    (void)fa_fail(w->e, FA_EDATA, "the answer would add up %.*s and %.*s", FA_FMT(x), FA_FMT(y));
-    return fa_hint(w->e, "filter by billing_currency: there is no rate table to convert with");
+    w->out->mixed_currencies = true;
+    return w->by_currency ? FA_OK
+                          : fa_money_mixed(fa_codes_text(w->g->col[at], (uint32_t)w->currency),
+                                           fa_codes_text(w->g->col[at], code), "the answer", w->e);
 }
 
 /* Adds one cell to its core; `sum` and `stat` have an entry per measurement. */
@@ -182,9 +178,31 @@ static fa_rc take_rows(work *w, const fa_stat_cell *cell, size_t n, bool before)
     return FA_OK;
 }
 
+static fa_str text_of(const void *user, uint32_t group)
+{
+    const fa_groups *g = user;
+
+    return fa_groups_text(g, group, g->ntext - 1);
+}
+
+/* Groups of pieces: a shown group and a code of its currency. */
+static fa_str text_of_piece(const void *user, uint32_t group)
+{
+    const fa_codes *c = ((const fa_groups *)user)->col[((const fa_groups *)user)->ntext - 1];
+
+    return fa_codes_text(c, group % c->n);
+}
+
+/* How many groups of pieces one shown group falls into. */
+static uint32_t currencies_of(const work *w)
+{
+    return fa_money_on(w->p) ? w->g->col[w->g->ntext - 1]->n : 1;
+}
+
 /* One scan: of days within one slice. */
 static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t *group,
-                  const uint32_t *bucket, fa_cell **out, size_t *n)
+                  uint32_t ngroup, fa_money_text *text, const uint32_t *bucket, fa_cell **out,
+                  size_t *n)
 {
     fa_scan q = {.from = from,
                  .to = to,
@@ -195,7 +213,7 @@ static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t
 
     for (size_t m = 0; m < w->p->nmeasure; m++)
         q.measures |= 1u << w->p->measure[m].type->measure;
-    return fa_engine_scan(fa_ledger_engine(w->l), a, &q, out, n, w->e);
+    return fa_money_scan(w->l, w->p, a, &q, ngroup, text, w->g, out, n, w->e);
 }
 
 /* Adds the cells of one slice to those of the slices before. */
@@ -227,7 +245,7 @@ static fa_rc scan_slices(work *w, int32_t from, int32_t to, const uint32_t *buck
         fa_cell *cell;
         size_t k;
 
-        if (scan(w, &w->tmp, first, last, w->g->slice[i].line,
+        if (scan(w, &w->tmp, first, last, w->g->slice[i].line, w->g->n, text_of,
                  bucket ? bucket + (first - from) : NULL, &cell, &k))
             return w->e->rc;
         if (*n == 0) {
@@ -287,9 +305,9 @@ static fa_rc read_archive(work *w)
     fa_stat_cell *before = NULL;
     size_t nbefore = 0;
 
-    if (fa_archive_read(w->l, &w->tmp, w->p, &w->now, w->g, &w->kept, &w->nkept, w->e) ||
+    if (fa_money_archive(w->l, w->p, &w->tmp, &w->now, w->g, &w->kept, &w->nkept, w->e) ||
         (w->p->previous &&
-         fa_archive_read(w->l, &w->tmp, w->p, &w->before, w->g, &before, &nbefore, w->e)))
+         fa_money_archive(w->l, w->p, &w->tmp, &w->before, w->g, &before, &nbefore, w->e)))
         return w->e->rc;
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
@@ -510,6 +528,16 @@ static fa_rc check_units(work *w)
     return FA_OK;
 }
 
+/* What is left over cannot be one group when its amounts are of several currencies. */
+static fa_rc check_rest(work *w)
+{
+    if (!w->out->mixed_currencies || w->nshown == w->nlist)
+        return FA_OK;
+    (void)fa_fail(w->e, FA_EDATA, "the groups past the first %zu are in several currencies",
+                  w->nshown);
+    return fa_hint(w->e, "ask for all groups, or for one currency");
+}
+
 static fa_rc choose(work *w)
 {
     bool usage = is_only_usage(w->p);
@@ -535,6 +563,8 @@ static fa_rc choose(work *w)
         qsort_r(w->list, w->nlist, sizeof *w->list, compare_cores, w);
     }
     w->nshown = top && top < w->nlist ? top : w->nlist;
+    if (check_rest(w))
+        return w->e->rc;
     for (uint32_t i = 0; i < w->g->ncore; i++)
         w->core[i].shown = UINT32_MAX;
     for (size_t i = 0; i < w->nlist; i++)
@@ -565,6 +595,9 @@ static fa_rc copy_texts(work *w, fa_group *g, uint32_t group)
         else if (d - w->g->ndim < 2)
             unit[d - w->g->ndim] = text;
     }
+    g->currency = fa_arena_dup(w->a, fa_money_name(fa_groups_text(w->g, group, w->g->ntext - 1)));
+    if (!g->currency.p)
+        return fa_oom(w->e);
     g->unit = unit[0];
     g->unit_priced = w->g->nunit == 2 ? unit[1] : unit[0];
     return FA_OK;
@@ -650,8 +683,8 @@ static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_b
 /* The days of one slice, a few buckets at a time, with lines sorted straight into shown groups. */
 static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t to)
 {
-    size_t per = SCAN_CELLS / (w->out->ngroup + 1), first = (size_t)(from - w->now.from),
-           end = (size_t)(to - w->now.from) + 1;
+    size_t per = SCAN_CELLS / ((w->out->ngroup + 1) * currencies_of(w)),
+           first = (size_t)(from - w->now.from), end = (size_t)(to - w->now.from) + 1;
     fa_arena part;
     fa_rc rc = FA_OK;
 
@@ -675,7 +708,10 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
         for (size_t i = first; i <= last; i++)
             of_day[i - first] = w->of_day[i] - bucket;
         rc = scan(w, &part, w->now.from + (int32_t)first, w->now.from + (int32_t)last, group,
-                  of_day, &cell, &n);
+                  (uint32_t)(w->out->ngroup + 1) * currencies_of(w), text_of_piece, of_day, &cell,
+                  &n);
+        for (size_t i = 0; !rc && i < n; i++)
+            cell[i].group /= currencies_of(w);
         if (!rc)
             put_scanned(w, cell, n, bucket, false);
         fa_arena_clear(&part);
@@ -683,6 +719,17 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
     }
     fa_arena_release(&part);
     return rc;
+}
+
+static uint32_t piece_of(const work *w, uint32_t group)
+{
+    uint32_t shown = w->core[w->g->core[group]].shown;
+
+    if (shown > w->out->ngroup) /* of no rows: it is not listed */
+        return FA_NO_GROUP;
+    return fa_money_on(w->p) ? shown * currencies_of(w) +
+                                   w->g->tuple[(size_t)group * w->g->ntext + w->g->ntext - 1]
+                             : shown;
 }
 
 /* Many groups: scans again. */
@@ -698,7 +745,7 @@ static fa_rc scan_cells(work *w)
         const uint32_t *line = w->g->slice[i].line;
 
         for (uint32_t k = 0; k < w->g->nline; k++)
-            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[line[k]]].shown;
+            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : piece_of(w, line[k]);
         if (scan_pieces(w, group, from, to))
             return w->e->rc;
     }
@@ -816,7 +863,7 @@ static fa_rc finish(work *w)
     size_t nm = w->p->nmeasure;
 
     for (size_t m = 0; m < nm; m++) {
-        bool apart = o->mixed_units && w->p->measure[m].type->is_usage;
+        bool apart = w->p->measure[m].type->is_usage ? o->mixed_units : o->mixed_currencies;
 
         if (w->p->measure[m].agg != FA_AGG_SUM) {
             finish_stats(w, m);
@@ -851,8 +898,11 @@ static fa_rc name_currency(work *w)
 {
     size_t at = w->g->ntext - 1;
 
+    if (fa_money_on(w->p))
+        return fa_money_tell(&w->money, w->a, &w->out->currency, &w->out->converted,
+                             &w->out->nconverted, w->e);
     w->out->currency = (fa_str){"", 0};
-    if (w->currency < 0 && w->g->n == 0)
+    if (w->out->mixed_currencies || (w->currency < 0 && w->g->n == 0))
         return FA_OK;
     w->out->currency =
         fa_arena_dup(w->a, w->currency < 0 ? fa_groups_text(w->g, 0, at)
@@ -912,6 +962,14 @@ static fa_rc check_plan(const fa_plan *p, fa_err *e)
     return FA_OK;
 }
 
+static bool has_currency_key(const fa_plan *p)
+{
+    for (size_t i = 0; i < p->ndim; i++)
+        if (fa_str_eqz(p->dim[i]->expr, "BillingCurrency"))
+            return true;
+    return false;
+}
+
 fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
 {
     fa_rc rc = check_plan(p, e);
@@ -920,14 +978,19 @@ fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, 
     bool fresh = false;
 
     for (int i = 0; !rc && !fresh && i < TRIES; i++) {
-        work w = {.l = l, .a = a, .p = p, .out = out, .currency = -1, .e = e ? e : &scratch};
+        fa_plan q = *p;
+        work w = {.l = l, .a = a, .p = &q, .out = out, .currency = -1, .e = e ? e : &scratch};
 
         if ((rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, w.e)))
             break;
         fa_arena_init(&w.tmp, SCRATCH);
         fa_arena_count(&w.tmp);
         w.by_rows = needs_rows(p);
-        rc = run_once(&w);
+        w.by_currency = has_currency_key(p);
+        q.money = &w.money;
+        if (!(rc = fa_money_open(l, &w.tmp, p, &w.money, w.e)))
+            rc = run_once(&w);
+        fa_money_close(&w.money);
         fa_groups_put(w.g);
         fa_arena_release(&w.tmp);
         fresh = fa_ledger_generation(l) == w.v.generation; /* else a load went live: ask again */

@@ -68,7 +68,7 @@ static fa_rc get_costs(fa_ledger *l, fa_arena *a, const fa_key *k, const fa_filt
         return FA_OK;
     if (rc)
         return rc;
-    if (out->answer.mixed_units)
+    if (out->answer.mixed_units || out->answer.mixed_currencies)
         return FA_OK;
     out->at = fa_map_new();
     if (!out->at)

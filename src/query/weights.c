@@ -374,7 +374,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .bucket = FA_DAY,
                  .dim = {key},
                  .ndim = 1,
-                 .deadline_mono_ms = g->p->deadline_mono_ms};
+                 .deadline_mono_ms = g->p->deadline_mono_ms,
+                 .money = g->p->money};
     rl_out cells = {0};
     fa_str dflt = fa_codes_text(s->text, s->dflt_code);
     fa_rc rc = FA_OK;
@@ -389,7 +390,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
     for (size_t i = 0; !rc && i < cells.nnow; i++) {
         const rl_cell *c = &cells.now[i];
         fa_str value = fa_groups_text(cells.g, c->group, 0);
-        fa_str currency = fa_groups_text(cells.g, c->group, cells.g->ntext - 1);
+        fa_str currency = fa_money_on(&q) ? (fa_str){"", 0}
+                                          : fa_groups_text(cells.g, c->group, cells.g->ntext - 1);
         fa_i128 w[FA_M__COUNT];
         uint32_t code;
 
@@ -530,7 +532,7 @@ static fa_rc put_view(sink *k, const fa_telemetry *t, const fa_plan *q, const rl
 
         if (!c->stat[0].sum)
             continue;
-        if (currency.p && !fa_str_eq(currency, money))
+        if (currency.p && !fa_str_eq(currency, money) && !fa_money_on(q))
             return fa_fail(g->e, FA_EDATA,
                            "the view that feeds the telemetry \"%.*s\" adds up %.*s and %.*s",
                            FA_FMT(t->name), FA_FMT(currency), FA_FMT(money));
@@ -559,6 +561,7 @@ static fa_rc view_records(sink *k, const fa_telemetry *t, int32_t from, int32_t 
 
     if (rl_view_plan(g->v.l, g->a, g->cat, t, &q, g->e))
         return g->e->rc;
+    q.money = g->p->money;
     q.deadline_mono_ms =
         g->p->deadline_mono_ms; /* no scope: weights are the account's, whoever asks */
     if (q.ndim != t->nadditional + (t->field.n > 0))

@@ -39,6 +39,7 @@
     X(role) \
     X(team) \
     X(join_link) \
+    X(rate) \
     X(recovery) \
     X(challenge) \
     X(device) \
@@ -46,6 +47,7 @@
     X(once) \
     X(scim) \
     X(acl) \
+    X(mail) \
     X(audit)
 /* clang-format on */
 

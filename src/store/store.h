@@ -271,6 +271,20 @@ FA_MUST_CHECK fa_rc fa_token_revoke(fa_store *s, fa_str account, fa_str id_or_cl
 FA_MUST_CHECK fa_rc fa_token_rotate(fa_store *s, fa_str account, fa_str id, fa_str hash, int64_t old_until_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_str ip, fa_str route, fa_err *e);
 
+/* ---- mail that waits, and what became of it; `sealed` is gone when it is done ---- */
+typedef struct fa_mail_row {
+    fa_str  id, kind, to, sealed, state, error; /* state: "waiting", "sent", "failed" */
+    int64_t tries, created_ms, next_ms, expires_ms, done_ms; /* done: -1 it waits */
+} fa_mail_row;
+FA_MUST_CHECK fa_rc fa_mail_row_add(fa_store *s, fa_str account, const fa_mail_row *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_row_due(fa_store *s, fa_arena *a, fa_str account, int64_t now_ms, fa_mail_row *out, fa_err *e); /* FA_ENOTFOUND: none */
+FA_MUST_CHECK fa_rc fa_mail_row_later(fa_store *s, fa_str account, fa_str id, int64_t next_ms, fa_str error, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_row_done(fa_store *s, fa_str account, fa_str id, fa_str state, fa_str error, int64_t now_ms, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_row_count(fa_store *s, fa_arena *a, fa_str account, fa_str state, int64_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_mail_row_last(fa_store *s, fa_arena *a, fa_str account, int64_t most, fa_mail_row **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_mail_row_hurry(fa_store *s, fa_str account, int64_t now_ms, fa_err *e); /* what waits is tried at once */
+FA_MUST_CHECK fa_rc fa_mail_row_purge(fa_store *s, fa_str account, int64_t before_ms, fa_err *e);
+
 /* ---- access lists of objects ---- */
 typedef struct fa_acl_row {
     fa_str kind, id, owner;
@@ -358,6 +372,22 @@ typedef struct fa_total {
 } fa_total;
 FA_MUST_CHECK fa_rc fa_total_add(fa_store *s, fa_str account, int64_t load_id, const fa_total *t, size_t n, fa_err *e);
 FA_MUST_CHECK fa_rc fa_total_list(fa_store *s, fa_arena *a, fa_str account, int64_t load_id, fa_total **out, size_t *n, fa_err *e);
+
+/* ---- rates between currencies: rows begin and end, never change ---- */
+typedef struct fa_rate_row {
+    int64_t id;
+    fa_str  currency, target, billing_account, invoice, rate, origin; /* 1 of currency is `rate` of target */
+    int32_t day;        /* from this day on; of an invoice (billing_account is not empty): the first of its month */
+    fa_str  entered_by, ended_by;
+    int64_t entered_ms, ended_ms; /* ended: -1 while it holds */
+} fa_rate_row;
+FA_MUST_CHECK fa_rc fa_rate_add(fa_store *s, fa_str account, const fa_rate_row *v, fa_err *e); /* FA_ECONFLICT: one holds */
+FA_MUST_CHECK fa_rc fa_rate_live(fa_store *s, fa_arena *a, fa_str account, fa_rate_row **out, size_t *n, fa_err *e); /* by pair and day */
+FA_MUST_CHECK fa_rc fa_rate_all(fa_store *s, fa_arena *a, fa_str account, int64_t most, fa_rate_row **out, size_t *n, fa_err *e); /* newest first */
+FA_MUST_CHECK fa_rc fa_rate_get(fa_store *s, fa_arena *a, fa_str account, int64_t id, fa_rate_row *out, fa_err *e);
+/* The one that holds for the pair, billing account and day of `like`. FA_ENOTFOUND. */
+FA_MUST_CHECK fa_rc fa_rate_find(fa_store *s, fa_arena *a, fa_str account, const fa_rate_row *like, fa_rate_row *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_rate_end(fa_store *s, fa_str account, int64_t id, fa_str by, int64_t now_ms, fa_err *e); /* FA_ENOTFOUND */
 
 /* ---- providers' invoices, as somebody entered them ---- */
 typedef struct fa_invoice {

@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -213,16 +214,26 @@ fa_rc vault_load_new(const char *file, const char *dir, char id[VAULT_ID + 1], f
     return rc;
 }
 
+/* Neither a core file nor another process of the same user sees the keys. */
+static void keep_to_ourselves(void)
+{
+    const struct rlimit no_core = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    (void)prctl(PR_SET_DUMPABLE, 0); /* a leak checker looks into its own process */
+#endif
+}
+
 fa_rc fa_vault_keys_load(const char *file, const char *dir, fa_err *e)
 {
     const char *old = getenv("FARTHING_VAULT_OLD_KEY_FILE");
-    const struct rlimit no_core = {0, 0};
     bool found = false;
     fa_rc rc = FA_OK;
 
     if (sodium_init() < 0)
         return fa_fail(e, FA_EENV, "libsodium could not start");
-    (void)setrlimit(RLIMIT_CORE, &no_core); /* a core file would hold keys */
+    keep_to_ourselves();
     if (!file || !file[0])
         file = getenv("FARTHING_VAULT_KEY_FILE");
     if (file && file[0])

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -18,11 +19,13 @@ from decimal import Decimal
 
 decimal.getcontext().prec = 60
 ROOT = pathlib.Path(os.environ.get("FARTHING_ROOT") or pathlib.Path(__file__).resolve().parents[2])
+sys.path.insert(1, str(ROOT / "test" / "secrets"))
+from search import notice, secret  # noqa: E402
 PROGRAM = os.environ.get("FARTHING") or str(ROOT / "build" / "farthing")
 TMP = pathlib.Path(tempfile.mkdtemp(prefix="api-", dir=os.environ.get("FARTHING_TMP") or None))
 DAY = 86400000
 ADMIN = "ann@example.com"
-PASSWORD = "vellum otter quay"
+PASSWORD = secret("vellum otter quay")
 _servers = []
 
 
@@ -98,6 +101,12 @@ class Server:
         own.request(method, path, body=body, headers=dict(headers or {}))
         r = own.getresponse()
         answer = Answer(r.status, r.getheaders(), r.read())
+        if isinstance(body, bytes) and len(body) < 1 << 17:
+            notice(path, body)
+        if len(answer.body) < 1 << 17 and answer.status < 300 and method != "GET":
+            notice(path, answer.body, True)
+        for c in answer.cookies:
+            secret(c.split(";")[0].split("=", 1)[-1])
         if not connection:
             own.close()
         return answer
@@ -117,7 +126,8 @@ def stop_all():
         s.process.kill()
         s.process.wait(30)
         _servers.remove(s)
-    shutil.rmtree(TMP, ignore_errors=True)
+    if not os.environ.get("FARTHING_TMP"):  # else it goes with the run, after the search for secrets
+        shutil.rmtree(TMP, ignore_errors=True)
 
 
 atexit.register(stop_all)
@@ -129,7 +139,7 @@ class Key:
     def __init__(self, data, role="api-token", description="test", days="never"):
         made = json.loads(cli(data, "token", "create", "--description", description, "--role", role,
                               "--expires-days", days))
-        self.client, self.secret = made["clientId"], made["secretKey"]
+        self.client, self.secret = made["clientId"], secret(made["secretKey"])
 
     @property
     def headers(self):
@@ -175,10 +185,13 @@ class Browser:
     def post(self, path, body):
         return self.ask("POST", path, body)
 
+    def put(self, path, body):
+        return self.ask("PUT", path, body)
+
 
 def link_of(text):
     """The one-time secret in what init and link print."""
-    return text.strip().split("#", 1)[1].split()[0]
+    return secret(text.strip().split("#", 1)[1].split()[0])
 
 
 # ---- a small bill whose every sum this file knows ----

@@ -7,6 +7,8 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -268,6 +270,19 @@ static void a_bad_key_file_is_refused(void **state)
     }
 }
 
+static void no_other_process_looks_in(void **state)
+{
+    struct rlimit core = {1, 1};
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(core.rlim_cur, 0);
+    assert_int_equal(core.rlim_max, 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+#endif
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -279,6 +294,7 @@ int main(void)
         T(fields_are_checked),
         T(what_is_used_stays),
         T(a_bad_key_file_is_refused),
+        T(no_other_process_looks_in),
     };
 
     return cmocka_run_group_tests(t, NULL, NULL);

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { join } from 'node:path';
-import { axe, chromium, chromiumPath, focus, run, same, screens, serve, test, that, tmp, until } from './lib.mjs';
+import { axe, chromium, chromiumPath, focus, notice, run, same, screens, serve, test, that, tmp, until } from './lib.mjs';
 
 if (!chromiumPath) process.exit(0); // page.mjs has said so
 const EMAIL = 'admin@example.com';
@@ -16,7 +16,7 @@ const server = await serve(data);
 const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 const broken = [];
 async function person(options = {}) {
-    const c = await browser.newContext({ viewport: { width: 1440, height: 1000 }, baseURL: server.base, ...options });
+    const c = notice(await browser.newContext({ viewport: { width: 1440, height: 1000 }, baseURL: server.base, ...options }));
     const p = await c.newPage();
     p.setDefaultTimeout(15_000);
     p.on('pageerror', (e) => broken.push(e.message));
@@ -153,7 +153,7 @@ for (const colorScheme of ['light', 'dark'])
     for (const width of [1440, 390])
         await test(`admin: every screen in ${colorScheme} at ${width}`, async () => {
             const p = await person({ colorScheme, viewport: { width, height: 900 }, storageState: await admin.context().storageState() });
-            for (const path of ['/admin', '/admin/roles', '/admin/groups', '/admin/security', '/admin/audit', '/settings', '/tokens']) {
+            for (const path of ['/admin', '/admin/roles', '/admin/groups', '/admin/security', '/admin/mail', '/admin/audit', '/settings', '/tokens']) {
                 await p.goto(path);
                 await p.getByRole('heading', { level: 1 }).first().waitFor();
                 await settled(p);

@@ -4,7 +4,7 @@
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { axe, chromium, chromiumPath, focus, run, same, screens, serve, test, that, tmp, until } from './lib.mjs';
+import { axe, chromium, chromiumPath, focus, notice, run, same, screens, serve, test, that, tmp, until } from './lib.mjs';
 
 const PASSWORD = 'seven copper kettles whistle';
 const data = join(tmp, 'connect-data'), bills = join(tmp, 'connect-bills'), key = join(tmp, 'connect.key');
@@ -16,7 +16,7 @@ const server = await serve(data, '--watch-folders', bills, '--vault-key', key);
 const browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 const broken = [];
 async function context(options) {
-    const c = await browser.newContext({ viewport: { width: 1440, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'], baseURL: server.base, ...options });
+    const c = notice(await browser.newContext({ viewport: { width: 1440, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'], baseURL: server.base, ...options }));
     c.on('page', (p) => {
         p.setDefaultTimeout(15_000);
         p.on('dialog', (d) => broken.push('dialog ' + d.message()));

@@ -1,6 +1,6 @@
 /* lib.mjs - reporting, and what the page's tests share: the server, the browser, FOCUS files, axe. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
@@ -23,7 +23,7 @@ export async function test(name, fn) {
         await fn();
         report(name, true);
     } catch (e) {
-        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => /(page|tags)\.mjs/.test(l)) ?? ''}` : e);
+        report(name, false, e instanceof Error ? `${e.message} ${(e.stack ?? '').split('\n').find((l) => /test\/web\/(?!lib)\w+\.mjs/.test(l)) ?? ''}` : e);
     }
 }
 export function same(got, want, what = '') {
@@ -50,19 +50,54 @@ export async function until(what, fn, ms = 15_000) {
 export const tmp = process.env.FARTHING_TMP;
 export const farthing = process.env.FARTHING;
 export function run(...args) {
+    const said = spoken(args);
+    for (const m of said.matchAll(/signin#(\S+)|"secretKey": ?"([^"]+)"/g)) secret(m[1] ?? m[2]);
+    return said;
+}
+function spoken(args) {
     const r = spawnSync(farthing, args, { encoding: 'utf8', timeout: 240_000 });
     if (r.status !== 0) throw new Error(`farthing ${args.join(' ')} ended with ${r.status}: ${r.stderr}`);
     return r.stdout;
 }
 
+/** Registers a secret of this run: test/secrets looks for it in everything the run leaves behind. */
+const secrets = new Set();
+export function secret(text) {
+    if (typeof text === 'string' && text.length >= 10 && !secrets.has(text)) {
+        secrets.add(text);
+        if (tmp) appendFileSync(join(tmp, 'secrets.jsonl'), JSON.stringify(text) + '\n');
+    }
+    return text;
+}
+/** What a browser is told and types in: cookies, tokens, links, passwords. */
+export function notice(context) {
+    const words = (v) => (typeof v === 'string' ? [v.split('#').pop()] : Array.isArray(v) ? v.flatMap(words) : v && typeof v === 'object' ? Object.values(v).flatMap(words) : []);
+    const take = (text) => {
+        const body = JSON.parse(text || 'null');
+        for (const name of ['password', 'current', 'next', 'secretKey', 'link', 'challenge', 'recoveryCodes', 'value', 'secret'])
+            if (body && typeof body === 'object') for (const w of words(body[name])) if (w) secret(w);
+    };
+    context.on('request', (r) => {
+        if (r.method() !== 'GET' && /session|password|mfa|token|link|user|credential|connection/.test(r.url())) try { take(r.postData()); } catch { /* no JSON */ }
+    });
+    context.on('response', (r) => {
+        void r.headersArray().then((h) => h.filter((x) => x.name.toLowerCase() === 'set-cookie').forEach((x) => secret(x.value.split(';')[0].split('=').slice(1).join('=')))).catch(() => undefined);
+        if (r.request().method() !== 'GET' && /session|mfa|token|link|user/.test(r.url())) void r.text().then(take).catch(() => undefined);
+    });
+    return context;
+}
+
 /** A server on a free port; stops with the test. */
+let servers = 0;
 export async function serve(data, ...more) {
     const child = spawn(farthing, ['serve', '--data', data, '--listen', '127.0.0.1:0', ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = tmp ? createWriteStream(join(tmp, `web-server-${process.pid}-${servers++}.log`)) : null;
     let out = '';
     const base = await new Promise((resolve, reject) => {
         const late = setTimeout(() => reject(new Error('the server did not start: ' + out)), 60_000);
         const hear = (b) => {
             out += b;
+            log?.write(b);
             const m = /serving on (http:\/\/[^\s]+)/.exec(out);
             if (m) {
                 clearTimeout(late);
@@ -88,7 +123,7 @@ export const axeSource = readFileSync(need.resolve('axe-core/axe.min.js'), 'utf8
 export const chromiumPath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
 
 export const EMAIL = 'admin@example.com';
-export const PASSWORD = 'seven copper kettles whistle';
+export const PASSWORD = secret('seven copper kettles whistle');
 /*
  * A data folder with the demo bill, its server and a browser. What no page may do (break its policy, open a
  * dialog, throw, ask another host) is gathered in `broken`, but for what happens while `aside` is on.
@@ -102,6 +137,7 @@ export async function site(name, rows) {
     const s = { data, link, server, browser, broken: [], aside: false };
     s.context = async (options) => {
         const c = await browser.newContext({ viewport: { width: 1440, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'], baseURL: server.base, ...options });
+        notice(c);
         await c.exposeFunction('__broken', (what) => {
             if (!s.aside) s.broken.push(what);
         });

@@ -40,7 +40,7 @@ function inkOn(c: string): string {
     return 1.05 / (l + 0.05) > (l + 0.05) / 0.05 ? '#fff' : '#000';
 }
 
-function overTime(m: Model, p: Paint): EChartsCoreOption {
+function overTime(m: Model, p: Paint, width: number): EChartsCoreOption {
     const pivot = m.labels.length === 1;
     const line = !pivot && (m.kind === 'line' || m.kind === 'area');
     const labels = pivot ? m.series.map((s) => s.label) : m.labels;
@@ -62,13 +62,14 @@ function overTime(m: Model, p: Paint): EChartsCoreOption {
         emphasis: { focus: 'series', lineStyle: { width: m.kind === 'area' ? 1 : 2.6 } },
         blur: { lineStyle: { opacity: 0.2 }, areaStyle: { opacity: 0.2 } },
     });
+    const each = width / Math.max(1, m.series.length); /* a bar's own names under it, or in the table alone */
     return {
         animation: false,
         textStyle: { fontFamily: p.font, fontSize: 11.5 },
         grid: { left: 4, right: 4, top: 10, bottom: 0, containLabel: true },
         xAxis: {
             type: 'category', data: labels, boundaryGap: !line, axisTick: { show: false }, axisLine: { lineStyle: { color: p.line } },
-            axisLabel: { color: p.faint, hideOverlap: true, fontSize: 11.5, ...(pivot ? { width: 110, overflow: 'truncate', interval: 0 } : {}) },
+            axisLabel: { color: p.faint, hideOverlap: true, fontSize: 11.5, ...(pivot ? { show: each >= 56, width: Math.min(110, each - 8), overflow: 'truncate', interval: 0 } : {}) },
         },
         yAxis: {
             type: 'value', splitNumber: 4, splitLine: { lineStyle: { color: p.line } },
@@ -187,7 +188,7 @@ export function draw(el: HTMLElement, events: Events): Drawing {
     };
     const show = (m: Model): void => {
         const p = paint();
-        chart.setOption(m.kind === 'pie' || m.kind === 'treemap' ? parts(m, p, chart.getWidth()) : overTime(m, p), true);
+        chart.setOption(m.kind === 'pie' || m.kind === 'treemap' ? parts(m, p, chart.getWidth()) : overTime(m, p, chart.getWidth()), true);
     };
     return {
         update(m) {
@@ -201,9 +202,9 @@ export function draw(el: HTMLElement, events: Events): Drawing {
             if (lit !== null) act('highlight', lit);
         },
         resize() {
-            const before = chart.getWidth() >= ROOM_FOR_NAMES;
+            const before = chart.getWidth();
             chart.resize();
-            if (model?.kind === 'pie' && before !== chart.getWidth() >= ROOM_FOR_NAMES) show(model);
+            if (model && before !== chart.getWidth() && (model.kind === 'pie' || model.labels.length === 1)) show(model);
         },
         close: () => chart.dispose(),
     };

@@ -12,6 +12,7 @@ import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
 import { Audit, Security } from './adminlog';
 import { Groups } from './admingroups';
+import { Mail } from './adminmail';
 import { Roles } from './adminroles';
 import { sentence } from './signin';
 
@@ -19,9 +20,24 @@ const TABS: [path: string, name: string, permission: string, Screen: () => JSX.E
     ['/admin', 'Users', 'users.view', Users],
     ['/admin/roles', 'Roles', 'roles.view', Roles],
     ['/admin/groups', 'Groups and data access', 'groups.manage', Groups],
+    ['/admin/vault', 'Credentials', 'vault.list', Credentials],
     ['/admin/security', 'Security', 'security.edit', Security],
+    ['/admin/mail', 'Mail', 'security.edit', Mail],
     ['/admin/audit', 'Audit log', 'audit.view', Audit],
 ];
+
+/** Fetched when it is first opened. */
+function Credentials(): JSX.Element {
+    const [Screen, set] = useState<(() => JSX.Element) | null>(null);
+    const [error, setError] = useState<ApiError | null>(null);
+    const load = (): void => {
+        setError(null);
+        import('./vault').then((m) => set(() => m.Vault), () => setError(new ApiError(0, 'could not reach the server', null, null, null, null)));
+    };
+    useEffect(load, []);
+    if (Screen) return <Screen />;
+    return <section class="card">{error ? <Failure what="The screen could not be fetched" error={error} retry={load} /> : <Skeleton rows={5} label="Fetching the screen" />}</section>;
+}
 
 export function Admin(): JSX.Element {
     const { path } = useCell(place);
