@@ -124,9 +124,6 @@ static fa_rc walk(const xmlNode *n, int depth, seen *s, fa_err *e)
 {
     fa_rc rc;
 
-    if (depth > FA_SAML_DEPTH_MAX)
-        return fa_saml_refuse(e, "too_deep", "the XML is nested more than %d deep",
-                              FA_SAML_DEPTH_MAX);
     for (; n; n = n->next) {
         if (++s->nodes > FA_SAML_NODES_MAX)
             return fa_saml_refuse(e, "too_many_nodes", "the XML has more than %d nodes",
@@ -135,6 +132,9 @@ static fa_rc walk(const xmlNode *n, int depth, seen *s, fa_err *e)
             continue;
         if (n->type != XML_ELEMENT_NODE)
             return fa_saml_refuse(e, "doctype", "the XML has something that is no element");
+        if (depth > FA_SAML_DEPTH_MAX)
+            return fa_saml_refuse(e, "too_deep", "the XML is nested more than %d deep",
+                                  FA_SAML_DEPTH_MAX);
         if ((rc = attributes(n, s, e)) || (rc = walk(n->children, depth + 1, s, e)))
             return rc;
     }

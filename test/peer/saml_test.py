@@ -189,7 +189,7 @@ def test_sign_in_by_saml():
     """saml-idp: metadata, a signed request, sign-in, an account made on the way, roles of groups."""
     t = bed()
     made, idp = real(t)
-    team = t.admin.post("/api/admin/groups", {"name": "Finance", "claims": ["finance"]}).expect(201).json
+    team = t.admin.post("/api/admin/groups", {"name": "Finance", "samlGroups": ["finance"]}).expect(201).json
     metadata = t.server.ask("GET", f"/api/sso/{made['id']}/metadata")
     equal(metadata.status, 200)
     cert = re.search(rb"<ds:X509Certificate>([^<]+)<", metadata.body).group(1).decode()
@@ -208,8 +208,8 @@ def test_sign_in_by_saml():
     equal((s["user"]["email"], s["user"]["name"]), ("saml.jackson@example.com", "Saml Jackson"))
     equal(set(s["user"]["roles"]), {"read-only", "basic"})
     groups = t.admin.get("/api/admin/groups").json["groups"]
-    members = next(g for g in groups if g["id"] == team["id"])["members"]
-    check([m for m in members if m.get("email") == "saml.jackson@example.com"], "not a member by the provider's group", members)
+    members = next(g for g in groups if g["id"] == team["id"])["users"]
+    equal(members, [s["user"]["id"]], "members by the provider's group")
     # a second time: the same person; the provider's group is gone, and with it the role
     v = Visit(t, made)
     _, fields, _ = Idp().sign_in(v.url, groups="cloud", email="other@example.com")
@@ -260,13 +260,13 @@ def test_sign_out_by_saml():
         "another destination": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request(to="https://else.example/slo")),
         "an old one": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request(issued=forge.at(-600))),
         "another issuer": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request(issuer="urn:else")),
-        "a bomb": forge.signed_query(t.dir / "idp.key", "SAMLRequest", "", packed=forge.deflated("<a>" + " " * 9_000_000 + "</a>")),
+        "a bomb": forge.signed_query(t.dir / "idp.key", "SAMLRequest", "", packed=forge.deflated("<a>" + " " * 2_000_000 + "</a>")),
         "not signed": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request()).split("&SigAlg")[0],
         "a changed relay": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request(), relay="a").replace("RelayState=a", "RelayState=b"),
         "twice": forge.signed_query(t.dir / "idp.key", "SAMLRequest", request()) + "&SAMLRequest=" + urllib.parse.quote_plus(forge.deflated("<a/>")),
     }.items():
         a = ask(query)
-        equal((a.status, a.headers["location"].split("/")[-1]), (303, "signin?sso=token"), what)
+        equal((a.status, a.headers.get("location", "").split("/")[-1]), (303, "signin?sso=token"), what)
         v.session()
     good = forge.signed_query(t.dir / "idp.key", "SAMLRequest", request(), relay="there and back")
     a = ask(good)
