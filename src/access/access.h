@@ -155,6 +155,7 @@ typedef struct fa_caller {
     fa_str session_hash;          /* user with a session */
     fa_str behalf;                /* an administrator looks through this user's eyes: the administrator's id */
     int64_t proved_ms;            /* when the person last gave a password or a code; -1: not by a person */
+    int64_t enroll_by_ms;         /* a second factor is wanted by then, and he has none; 0: no */
     fa_str ip, agent, request_id; /* for the audit log; may be empty */
     const char *source;           /* "page", "api", "command", "job" */
 } fa_caller;
@@ -252,7 +253,9 @@ FA_MUST_CHECK fa_rc fa_mail_forget(fa_ledger *l, fa_err *e); /* what was done 30
 typedef struct fa_policy {
     int64_t min_length;             /* of a password that is the only factor; 8 with a second one */
     int64_t idle_minutes, absolute_minutes, max_sessions;
-    fa_str  mfa;                    /* "DontForce", "Force", "ForceExceptSSO" */
+    fa_str  mfa;                    /* "DontForce", "ForceAdmins", "ForceExceptSSO", "Force" */
+    int64_t mfa_grace_days;         /* so long may whom it is new to go on without */
+    int64_t mfa_since_ms;           /* when `mfa` was last changed; not a setting */
     bool    remember_device; int64_t remember_days;
     fa_str  ip_allow, ip_block;     /* with spaces between */
     fa_str  email_domains;          /* that may be invited; empty: any */

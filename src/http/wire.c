@@ -193,6 +193,7 @@ static void begin(fa_wire *w, const char *method)
                       .method = fa_arena_dup(&w->mem, fa_str_of(method)),
                       .ip = fa_str_of(w->peer ? w->peer->ip : ""),
                       .deadline_mono_ms = fa_mono_ms() + w->server->opt.query_timeout_ms};
+    fa_forwarded(w);
     w->req.agent = fa_req_header(&w->req, "User-Agent");
     request_id(w);
     content_length(w);
