@@ -64,7 +64,7 @@ const fa_cmd fa_cmds[] = {
      .usage = "serve --data DIR [--listen HOST:PORT] [--allow-public] [--workers N]"
               " [--per-key N] [--query-timeout SECONDS] [--allow-host LIST]"
               " [--ca-file FILE] [--vault-key FILE]"
-              " [--watch-folders DIR[:DIR...]]",
+              " [--watch-folders DIR[:DIR...]] [--trusted-proxy LIST]",
      .doc = "the server: page, API and command door, until SIGTERM or SIGINT",
      .needs_ledger = true,
      .stays = true,

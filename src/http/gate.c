@@ -35,8 +35,7 @@ static fa_rc find_route(fa_wire *w)
 
     for (const fa_route *t = w->server->routes; t->method; t++) {
         memset(arg, 0, sizeof arg);
-        if (((t->flags & FA_RT_LOOPBACK) && !w->peer->loopback) ||
-            !fa_path_match(t->path, w->req.path, arg))
+        if (((t->flags & FA_RT_LOOPBACK) && !w->local) || !fa_path_match(t->path, w->req.path, arg))
             continue;
         if (method_is(w, t->method)) {
             w->route = t;

@@ -22,6 +22,7 @@ typedef struct fa_server_options {
     unsigned    per_key;       /* concurrent requests of one API key; 0: 5 */
     int64_t     query_timeout_ms; /* 0: 60,000 */
     bool        allow_public;  /* refuse to bind plain HTTP to a non-loopback address without it */
+    const char *trusted_proxies; /* addresses and networks, with spaces between, whose X-Forwarded-For counts; may be NULL */
     struct fa_net *net;        /* outgoing requests; the caller's, outlives the server */
     const char *watch_folders; /* roots of folders that may be watched for bills, ':' between them; may be NULL */
     void       *app;           /* what the api keeps for the server's life; handed to every handler */
@@ -46,6 +47,8 @@ typedef struct fa_req {
 fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
 bool   fa_req_has_query(const fa_req *r, const char *name);
 bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
+fa_str fa_req_raw_query(const fa_req *r); /* as it came, for who verifies a signature over it */
+fa_str fa_req_form(const fa_req *r, const char *name); /* first field of that name of a form's body; empty: absent, not UTF-8 */
 fa_str fa_req_header(const fa_req *r, const char *name);
 fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 
@@ -75,7 +78,7 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
        FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
-       FA_RT_LOOPBACK = 64 }; /* for peers on this machine only; others get 404 */
+       FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
 
