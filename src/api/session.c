@@ -41,6 +41,7 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     put_bool(&w, "viewingAs", c->behalf.n > 0);
     put_bool(&w, "mfa", u.totp.n > 0);
     put_bool(&w, "mfaWanted", c->perms.w[0] == self_only);
+    put_time(&w, "mfaBy", c->enroll_by_ms > 0 ? c->enroll_by_ms : -1);
     fa_jw_key(&w, "preferences");
     fa_jw_raw(&w, u.preferences.n ? u.preferences : FA_STR("{}"));
     fa_jw_key(&w, "account");

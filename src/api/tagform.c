@@ -712,6 +712,24 @@ fa_rc tag_may_write(fa_req *r, fa_str id, fa_err *e)
     return rc;
 }
 
+fa_rc tag_made(void *making, fa_str id, fa_err *e)
+{
+    const tag_making *m = making;
+    fa_ledger *l = m->r->ledger;
+    fa_acl v;
+    bool given = json_is_object(m->acl);
+    fa_rc rc = given ? fa_acl_parse(m->r->mem, m->acl, &v, e) : fa_acl_default(l, m->r->mem, &v, e);
+
+    if (rc)
+        return rc;
+    if (!given && m->all_read)
+        v.read = (fa_acl_axis){.type = FA_ACL_PUBLIC};
+    rc = fa_acl_new(l, m->r->mem, m->r->caller, KIND, id, given || m->all_read ? &v : NULL, e);
+    if (rc == FA_ENOTFOUND)
+        e->rc = rc = FA_EDATA;
+    return rc;
+}
+
 /* An open tag that is said to be open stays without a list. */
 fa_rc tag_set_acl(fa_req *r, fa_str id, const json_t *acl, fa_err *e)
 {

@@ -47,6 +47,8 @@ typedef struct fa_req {
 fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
 bool   fa_req_has_query(const fa_req *r, const char *name);
 bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
+fa_str fa_req_raw_query(const fa_req *r); /* as it came, for who verifies a signature over it */
+fa_str fa_req_form(const fa_req *r, const char *name); /* first field of that name of a form's body; empty: absent, not UTF-8 */
 fa_str fa_req_header(const fa_req *r, const char *name);
 fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 

@@ -81,6 +81,7 @@ export interface Session {
     viewingAs: boolean;
     mfa: boolean;
     mfaWanted: boolean;
+    mfaBy: string | null;
     account: { id: string; name: string; currency: string; defaultCostType: string };
     permissions: string[];
     today: string;
