@@ -54,6 +54,7 @@ FA_CLI_RUN(validate);
 FA_CLI_RUN(focus);
 bool fa_cli_demo_alone(int argc, char **argv);
 bool fa_cli_vault_alone(int argc, char **argv);
+bool fa_cli_backup_alone(int argc, char **argv);
 
 extern const fa_cmd fa_cmds[]; /* ends with a NULL name; main.c */
 const fa_cmd *fa_cmd_find(const char *name); /* NULL: no such command */

@@ -66,7 +66,7 @@ typedef struct fa_res {
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
 
-typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE } fa_envelope; /* which error body (all: requestId, error, message) */
+typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE, FA_ENV_SCIM } fa_envelope; /* which error body (all: requestId, error, message) */
 enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
        FA_RT_UPLOAD = 4,  /* body streams to a file */
@@ -77,6 +77,7 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_OWN_EYES = 512, /* may be asked while looking through other eyes: how to stop, how to sign out */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
+       FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);

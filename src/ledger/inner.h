@@ -144,4 +144,17 @@ static inline bool fa_cancelled(const fa_progress *p)
     return p && fa_flag_get(p->cancel);
 }
 
+/* ---- envelope.c: a backup's bytes, sealed when the vault has a master key ---- */
+typedef struct fa_envelope fa_envelope;
+/* *out is the caller's to free, also after an error. f and path are borrowed. */
+FA_MUST_CHECK fa_rc fa_envelope_write(FILE *f, const char *path, fa_envelope **out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_envelope_put(fa_envelope *v, const void *p, size_t n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_envelope_close(fa_envelope *v, fa_err *e); /* the last chunk; the file is still open */
+/* FA_EENV: sealed with a master key that is not at hand. */
+FA_MUST_CHECK fa_rc fa_envelope_read(FILE *f, const char *path, fa_envelope **out, fa_err *e);
+size_t fa_envelope_get(fa_envelope *v, void *p, size_t n); /* as fread: fewer at the end, or where it is damaged */
+bool   fa_envelope_whole(fa_envelope *v);  /* reads what is left: it ends as it was ended */
+bool   fa_envelope_sealed(const fa_envelope *v);
+void   fa_envelope_free(fa_envelope *v);   /* NULL is fine */
+
 #endif
