@@ -47,6 +47,8 @@ typedef struct fa_req {
 fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
 bool   fa_req_has_query(const fa_req *r, const char *name);
 bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
+fa_str fa_req_raw_query(const fa_req *r); /* as it came, for who verifies a signature over it */
+fa_str fa_req_form(const fa_req *r, const char *name); /* first field of that name of a form's body; empty: absent, not UTF-8 */
 fa_str fa_req_header(const fa_req *r, const char *name);
 fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 
@@ -64,7 +66,7 @@ typedef struct fa_res {
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
 
-typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE } fa_envelope; /* which error body (all: requestId, error, message) */
+typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE, FA_ENV_SCIM } fa_envelope; /* which error body (all: requestId, error, message) */
 enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
        FA_RT_UPLOAD = 4,  /* body streams to a file */
@@ -75,6 +77,7 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_OWN_EYES = 512, /* may be asked while looking through other eyes: how to stop, how to sign out */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
+       FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
