@@ -87,7 +87,8 @@ const fa_cmd fa_cmds[] = {
      .run = fa_cli_vault},
     {.name = "export",
      .usage = "export --data DIR [--out FILE]",
-     .doc = "writes the configuration (tags, views, telemetry, roles, groups, policies) as one file",
+     .doc =
+         "writes the configuration (tags, views, telemetry, roles, groups, policies) as one file",
      .needs_ledger = true,
      .run = fa_cli_export},
     {.name = "apply",
