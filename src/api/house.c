@@ -10,6 +10,8 @@
  */
 #include "api/internal.h"
 
+#include "allocate/allocate.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +141,9 @@ static fa_rc furnish(fa_house *h, room *r, fa_err *e)
         fa_ledger_close(l);
     }
     fa_arena_release(&a);
+    /* what is kept of tags and rates goes by the handle, and this one may stand where another account's stood */
+    fa_tags_changed();
+    fa_rates_changed();
     return rc;
 }
 

@@ -57,6 +57,8 @@ typedef struct fa_req {
 fa_str fa_req_query(const fa_req *r, const char *name);   /* first ?name=; empty: absent */
 bool   fa_req_has_query(const fa_req *r, const char *name);
 bool   fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out); /* the nth ?name= */
+fa_str fa_req_raw_query(const fa_req *r); /* as it came, for who verifies a signature over it */
+fa_str fa_req_form(const fa_req *r, const char *name); /* first field of that name of a form's body; empty: absent, not UTF-8 */
 fa_str fa_req_header(const fa_req *r, const char *name);
 fa_str fa_cookie_find(fa_str header, const char *name); /* of a Cookie header; empty: absent */
 
@@ -74,7 +76,7 @@ typedef struct fa_res {
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
 
-typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE } fa_envelope; /* which error body (all: requestId, error, message) */
+typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE, FA_ENV_SCIM } fa_envelope; /* which error body (all: requestId, error, message) */
 enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
        FA_RT_UPLOAD = 4,  /* body streams to a file */
@@ -85,8 +87,9 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_OWN_EYES = 512, /* may be asked while looking through other eyes: how to stop, how to sign out */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
-       FA_RT_PERSON = 2048,  /* of the person himself: at the first account, whichever the session is in */
-       FA_RT_FIRST = 4096,   /* of the first account only: who signs in, and how */
+       FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
+       FA_RT_PERSON = 4096,  /* of the person himself: at the first account, whichever the session is in */
+       FA_RT_FIRST = 8192,   /* of the first account only: who signs in, and how */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
@@ -113,6 +116,12 @@ FA_MUST_CHECK fa_rc fa_server_open(fa_ledger *l, const fa_route *routes, const f
 const char *fa_server_address(fa_server *s);   /* "http://127.0.0.1:8080" with the real port */
 void        fa_server_stop(fa_server *s);      /* takes no new request, finishes what runs (30 s at most) */
 void        fa_server_close(fa_server *s);
+
+/* What a route's handler answers when it is asked from within the program, for commands. No gate, no limits, but the line
+ * in the audit log. body is borrowed, may be NULL; *answer (may be NULL: not wanted) is a new reference, NULL when there
+ * is none. Not for routes that take a file or stream. Errors are the handler's. */
+FA_MUST_CHECK fa_rc fa_local_call(fa_ledger *l, const fa_route *routes, void *app, const fa_caller *caller, const char *method,
+                                  fa_str path, json_t *body, json_t **answer, fa_err *e);
 
 /* ---- event stream: topics are texts such as "loads"; events are kept only for who listens ---- */
 FA_MUST_CHECK fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e); /* handler: answer with a stream */

@@ -53,6 +53,18 @@ bool fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out
     return fa_query_get(r->mem, ((const fa_wire *)r)->query, name, nth, out);
 }
 
+fa_str fa_req_raw_query(const fa_req *r)
+{
+    return ((const fa_wire *)r)->query;
+}
+
+fa_str fa_req_form(const fa_req *r, const char *name)
+{
+    fa_str v;
+
+    return fa_query_get(r->mem, r->body, name, 0, &v) ? v : (fa_str){0};
+}
+
 fa_str fa_req_header(const fa_req *r, const char *name)
 {
     const fa_wire *w = (const fa_wire *)r;
