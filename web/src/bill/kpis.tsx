@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { keys as keyCell } from '../app';
 import { ask } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { changePercent, dec, divide, exact, money, percent, signed, type Dec } from '../lib/dec';
+import { changePercent, dec, decOr, divide, exact, money, percent, signed, type Dec } from '../lib/dec';
 import { spanText } from '../lib/day';
 import { isTag, keyLabel, leafCount, leafOf, narrow, wire } from '../lib/question';
 import type { KeyRef, Question, Session } from '../lib/types';
@@ -25,7 +25,7 @@ function useTotal(q: Record<string, unknown> | null): Dec | null {
     useEffect(() => {
         if (!q) return undefined;
         const stop = new AbortController();
-        ask(q, stop.signal).then((a) => setTotal({ id, total: dec(a.total.total) })).catch(() => undefined);
+        ask(q, stop.signal).then((a) => setTotal({ id, total: decOr(a.total.total) ?? 0n })).catch(() => undefined);
         return () => stop.abort();
     }, [id]);
     return total && total.id === id ? total.total : null;

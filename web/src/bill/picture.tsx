@@ -26,7 +26,7 @@ export function drawn(r: Result, hidden: Set<string>): Row[] {
         const only = grey.length === 1 ? (grey[0] as Row) : null;
         out.push(only ?? {
             id: REST, values: [], label: `${n} others`, total: sum(grey.map((x) => x.total)), previous: null,
-            cells: r.cells.map((_, i) => sum(grey.map((x) => x.cells[i] as Dec))), isOthers: true, others: n, direct: null, shared: null, colour: 0,
+            cells: r.cells.map((_, i) => sum(grey.map((x) => x.cells[i] as Dec))), isOthers: true, others: n, direct: null, shared: null, currency: r.currency, colour: 0,
         });
     }
     return out.filter((x) => !hidden.has(x.id));

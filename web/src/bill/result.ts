@@ -20,6 +20,7 @@ export interface Row {
     /** Its own cost and what was reallocated to it; null when that was not asked. */
     direct: Dec | null;
     shared: Dec | null;
+    currency: string;
     colour: number; // 1 to 8; 0 is the grey of the rest
 }
 export interface Result {
@@ -28,6 +29,8 @@ export interface Result {
     granularity: string;
     currency: string;
     rows: Row[];
+    /** Groups are in several currencies: each adds up by itself, total and cells are nothing. */
+    mixed: boolean;
     total: Dec;
     previous: Dec | null;
     cells: Dec[];
@@ -75,6 +78,8 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
     const ids = answer.groups.map((g) => (g.isOthers ? OTHERS : JSON.stringify(g.values)));
     const named = ids.filter((id) => id !== OTHERS).slice(0, SERIES);
     const paint = colour(JSON.stringify(by), named);
+    const currency = answer.currency || session.account.currency;
+    const mixed = answer.total.total === null;
     const rows = answer.groups.map((g, i): Row => ({
         id: ids[i] as string,
         values: g.values,
@@ -86,6 +91,7 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
         others: g.others,
         direct: decOr(g.direct),
         shared: decOr(g.shared),
+        currency: g.currency || currency,
         colour: paint.get(ids[i] as string) ?? 0,
     }));
     // The running day is never complete, and nothing is after the last day known.
@@ -94,12 +100,13 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
     const completeTo = known ? minDay(known, yesterday) : null;
     return {
         answer, by, granularity,
-        currency: answer.currency || session.account.currency,
+        currency,
         rows,
-        total: dec(answer.total.total),
+        mixed,
+        total: decOr(answer.total.total) ?? 0n,
         previous: decOr(answer.total.previous),
-        cells: answer.total.cells.map(dec),
-        shown: sum(rows.map((r) => r.total)),
+        cells: answer.total.cells.map((c) => decOr(c) ?? 0n),
+        shown: mixed ? 0n : sum(rows.map((r) => r.total)),
         completeTo,
         partial: answer.buckets.map((b) => completeTo === null || bucketEnd(b, granularity, answer.range.to) > completeTo),
     };
@@ -127,6 +134,7 @@ export interface Finding {
 export function finding(r: Result): Finding {
     const named = r.rows.filter((x) => !x.isOthers);
     if (r.rows.length === 0) return { strong: 'No cost', rest: ' in these days.' };
+    if (r.mixed) return { strong: 'Each amount is in the currency of its bill', rest: ': they have no total and no common picture.' };
     if (r.previous !== null && r.by.length > 0 && named.length > 0) {
         const moved = named.filter((x) => x.previous !== null).map((x) => ({ x, d: x.total - (x.previous as Dec) }));
         const top = moved.reduce<(typeof moved)[number] | null>((m, c) => (m === null || abs(c.d) > abs(m.d) ? c : m), null);
