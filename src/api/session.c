@@ -15,6 +15,7 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     bool any = fa_ledger_range(r->ledger, &first, &last);
     const uint64_t self_only = 1u << FA_PERM_PUBLIC | 1u << FA_PERM_SELF;
     fa_source *source;
+    fa_complete_days complete;
     fa_account a;
     bool all;
     fa_user u;
@@ -24,7 +25,8 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
 
     if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)) ||
         (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
-        (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)))
+        (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)) ||
+        (rc = fa_complete(r->ledger, r->mem, today, &complete, e)))
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
@@ -58,6 +60,7 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_jw_end_arr(&w);
     put_day(&w, "today", today);
     put_day(&w, "knownTo", any ? (last < today ? last : today) : INT32_MIN);
+    put_day(&w, "completeTo", complete.to);
     put_day(&w, "firstDay", any ? first : INT32_MIN);
     put_int(&w, "sources", (int64_t)n);
     put_z(&w, "version", fa_version);

@@ -106,7 +106,7 @@ export function Explain({ r, row, bucket, question, view, session, onClose }: { 
                 <p class="small soft">exactly <span class="mono">{exact(amount, currency)}</span></p>
                 <dl>
                     <dt>Days</dt><dd>{longDay(days.from)} to {longDay(days.to)}, {daysBetween(days.from, days.to)} {days.from === days.to ? 'day' : 'days'}</dd>
-                    {r.answer.previous ? <><dt>Compared with</dt><dd>{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
+                    {r.answer.previous ? <><dt>Compared with</dt><dd>{r.answer.compared ? `${spanText(r.answer.compared, session.today)}, the complete days, with ` : ''}{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
                     <dt>Cost type</dt><dd>{costTypeLabel(question.costType)}{doc ? <span class="soft"> · {doc}</span> : null}</dd>
                     <dt>Currency</dt><dd>{currency}{r.answer.converted.length ? <span class="soft"> · {r.answer.converted.join(', ')} converted by the rate of each day</span> : null}</dd>
                     <dt>Grouped by</dt><dd>{question.groupBy.map((k) => keyLabel(k, keys)).join(', then ') || 'nothing'}</dd>

@@ -97,7 +97,7 @@ export function Table(p: TableProps): JSX.Element {
     return (
         <div class={'tablebox' + (own ? ' own' : '') + (p.stale ? ' stale' : '')} ref={box} tabIndex={own ? 0 : undefined} role={own ? 'region' : undefined} aria-label={own ? 'Table of costs' : undefined}>
             <table class={p.pivot ? 'bill pivot' : 'bill'} aria-rowcount={long ? rows.length + 2 : undefined} onPointerLeave={() => p.onHover(null)}>
-                <caption class="away">Cost by {names.join(', ')}, {spanText(r.answer.range, p.today)}{r.answer.previous ? `, with ${spanText(r.answer.previous, p.today)} before` : ''}</caption>
+                <caption class="away">Cost by {names.join(', ')}, {spanText(r.answer.range, p.today)}{r.answer.previous ? `, with ${spanText(r.answer.previous, p.today)} before` : ''}{r.answer.compared ? `; the change is of ${spanText(r.answer.compared, p.today)}, which is complete` : ''}</caption>
                 <thead>
                     <tr>
                         {names.map((n, i) => (i === 0 ? head('name', n, 'namecol', 'name:' + n) : <th scope="col" class="left" key={n} style={widths['name:' + n] ? { width: `${widths['name:' + n]}px` } : undefined}>{n}
@@ -136,7 +136,7 @@ export function Table(p: TableProps): JSX.Element {
                         {parts ? <><Part d={decOr(r.answer.total.direct)} currency={r.currency} /><Part d={decOr(r.answer.total.shared)} currency={r.currency} /></> : null}
                         {p.pivot ? null : <td class="sharecol" />}
                         {compare ? <td class="mid" title={r.mixed ? undefined : exact(r.previous as Dec, r.currency)}>{r.mixed ? '–' : money(r.previous as Dec, r.currency)}</td> : null}
-                        {compare ? <td>{r.mixed ? '–' : <Delta now={r.total} before={r.previous as Dec} currency={r.currency} />}</td> : null}
+                        {compare ? <td>{r.mixed ? '–' : <Delta now={r.compared} before={r.previous as Dec} currency={r.currency} />}</td> : null}
                         {spark ? <td class="mid" /> : null}
                     </tr>
                 </tfoot>
@@ -196,7 +196,7 @@ function Line({ x, p, by, compare, parts, largest, index }: { x: Row; p: TablePr
             {parts ? <><Part d={x.direct} currency={x.currency} /><Part d={x.shared} currency={x.currency} /></> : null}
             {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{r.mixed ? '–' : percent(x.total, r.total) ?? '–'}</span></td>}
             {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, x.currency) : undefined}>{x.previous !== null ? money(x.previous, x.currency) : '–'}</td> : null}
-            {compare ? <td>{x.previous !== null ? <Delta now={x.total} before={x.previous} currency={x.currency} /> : '–'}</td> : null}
+            {compare ? <td>{x.previous !== null ? <Delta now={x.compared} before={x.previous} currency={x.currency} /> : '–'}</td> : null}
             {!p.pivot && x.cells.length > 1 ? <td class="mid sparkcol"><Spark cells={x.cells.filter((_, i) => !r.partial[i])} /></td> : null}
         </tr>
     );

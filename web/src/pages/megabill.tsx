@@ -278,7 +278,7 @@ function Undo({ question, setQuestion, keys }: { question: Question; setQuestion
 
 export function Freshness({ session }: { session: Session }): JSX.Element | null {
     if (!session.knownTo) return <span class="fresh"><i class="none" />No bill loaded</span>;
-    const complete = session.knownTo < session.today ? session.knownTo : addDays(session.today, -1);
+    const complete = session.completeTo ?? (session.knownTo < session.today ? session.knownTo : addDays(session.today, -1));
     const late = complete < addDays(session.today, -3);
     return (
         <span class="fresh" title={late ? 'The newest bill is more than three days old' : undefined}>
