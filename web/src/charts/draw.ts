@@ -66,7 +66,7 @@ function overTime(m: Model, p: Paint, width: number): EChartsCoreOption {
     const band = {
         type: 'bar', name: 'incomplete', xAxisIndex: 1, yAxisIndex: 1, silent: true, z: 0, barWidth: '100%', animation: false,
         data: m.partial.map((x) => (x ? 1 : '-')),
-        itemStyle: { color: p.faint, opacity: 0.22, decal: { symbol: 'rect', symbolSize: 1, color: p.ink, dashArrayX: [1, 0], dashArrayY: [1.5, 5], rotation: -Math.PI / 4 } },
+        itemStyle: { color: p.line, decal: { symbol: 'rect', symbolSize: 1, color: p.faint, dashArrayX: [1, 0], dashArrayY: [1.5, 6], rotation: -Math.PI / 4 } }, blur: { itemStyle: { opacity: 1 } },
     };
     const hatched = !pivot && m.partial.some(Boolean);
     const each = width / Math.max(1, m.series.length); /* a bar's own names under it, or in the table alone */
