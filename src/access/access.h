@@ -155,6 +155,7 @@ typedef struct fa_caller {
     fa_str session_hash;          /* user with a session */
     fa_str behalf;                /* an administrator looks through this user's eyes: the administrator's id */
     int64_t proved_ms;            /* when the person last gave a password or a code; -1: not by a person */
+    int64_t enroll_by_ms;         /* a second factor is wanted by then, and he has none; 0: no */
     fa_str ip, agent, request_id; /* for the audit log; may be empty */
     const char *source;           /* "page", "api", "command", "job" */
 } fa_caller;
@@ -252,7 +253,9 @@ FA_MUST_CHECK fa_rc fa_mail_forget(fa_ledger *l, fa_err *e); /* what was done 30
 typedef struct fa_policy {
     int64_t min_length;             /* of a password that is the only factor; 8 with a second one */
     int64_t idle_minutes, absolute_minutes, max_sessions;
-    fa_str  mfa;                    /* "DontForce", "Force", "ForceExceptSSO" */
+    fa_str  mfa;                    /* "DontForce", "ForceAdmins", "ForceExceptSSO", "Force" */
+    int64_t mfa_grace_days;         /* so long may whom it is new to go on without */
+    int64_t mfa_since_ms;           /* when `mfa` was last changed; not a setting */
     bool    remember_device; int64_t remember_days;
     fa_str  ip_allow, ip_block;     /* with spaces between */
     fa_str  email_domains;          /* that may be invited; empty: any */
@@ -388,6 +391,10 @@ typedef struct fa_idp_field {
 typedef struct fa_idp_kind {
     const char  *name, *label, *secret; /* secret: its label; NULL: the kind has none */
     fa_idp_field field[20];             /* ends with a NULL name; the fields every kind has come beside them */
+    /* What no single field can say of a configuration that comes in; may be NULL. FA_EDATA. */
+    fa_rc (*check)(fa_arena *a, const json_t *config, fa_err *e);
+    /* Kinds with a key pair of ours: makes the secret, which nobody enters; may be NULL. */
+    fa_rc (*own_secret)(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 } fa_idp_kind;
 extern const fa_idp_kind fa_idp_kinds[];  /* one row a protocol; ends with a NULL name */
 extern const fa_idp_field fa_idp_common[]; /* of every kind; ends with a NULL name */
@@ -396,6 +403,8 @@ const fa_idp_kind *fa_idp_kind_find(fa_str name);
  * more than `by` may give. FA_ECONFLICT: the name, or single sign-on is enforced and no connection would be left. */
 FA_MUST_CHECK fa_rc fa_idp_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const json_t *j, fa_idp *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_idp_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e); /* audited */
+/* A new key pair of ours, for kinds that have one. Audited. */
+FA_MUST_CHECK fa_rc fa_idp_renew(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_idp *out, fa_err *e);
 /* The configuration as JSON with every field of the kind in it; lives as long as the arena. */
 FA_MUST_CHECK fa_rc fa_idp_config(fa_arena *a, const fa_idp *c, json_t **out, fa_err *e);
 fa_str fa_idp_text(const json_t *config, const char *field); /* absent: empty */
@@ -482,5 +491,41 @@ FA_MUST_CHECK fa_rc fa_oidc_leave(struct fa_net *net, fa_arena *a, const fa_idp 
 FA_MUST_CHECK fa_rc fa_oidc_left(fa_ledger *l, struct fa_net *net, fa_arena *a, const fa_idp *c, fa_str token, fa_str *subject,
                                  fa_str *session, fa_err *e);
 FA_MUST_CHECK fa_rc fa_oidc_test(struct fa_net *net, fa_arena *a, const fa_idp *c, fa_jw *w, fa_err *e); /* {what, detail} into an open array */
+
+/* ---- provisioning by SCIM (scim.c); all audited ---- */
+/* The key is shown once; a rotation leaves the one before good for 24 hours more. */
+FA_MUST_CHECK fa_rc fa_scim_client_make(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str name, fa_str *id, fa_str *secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_turn(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str *secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_end(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_check(fa_ledger *l, fa_arena *a, fa_str secret, fa_caller *out, fa_err *e); /* FA_EAUTH */
+/* id empty: a new one, and filled. e->field of an error is a scimType of RFC 7644 3.12. FA_EFORBIDDEN: not theirs to change. */
+typedef struct fa_scim_user { fa_str id, user_name, name, phone, external_id; bool active; } fa_scim_user;
+FA_MUST_CHECK fa_rc fa_scim_user_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_user *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_user_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+typedef struct fa_scim_group { fa_str id, display_name, external_id; const fa_str *member; size_t nmember; } fa_scim_group;
+FA_MUST_CHECK fa_rc fa_scim_group_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_group *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_group_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+
+/* ---- SCIM filters, paths and changes over JSON (scimpath.c); what is parsed lives in the arena ---- */
+typedef struct fa_scim_filter fa_scim_filter;
+/* At most 4,096 bytes, 16 levels, 128 terms. FA_EINVAL at "invalidFilter". */
+FA_MUST_CHECK fa_rc fa_scim_filter_parse(fa_arena *a, fa_str text, const fa_scim_filter **out, fa_err *e);
+bool    fa_scim_filter_holds(const fa_scim_filter *f, const json_t *resource);
+bool    fa_scim_filter_names(const fa_scim_filter *f, fa_str attr); /* does it look at this attribute? */
+bool    fa_scim_filter_is_eq(const fa_scim_filter *f, fa_str attr, fa_str *value); /* nothing but attr eq "value" */
+json_t *fa_scim_member(const json_t *o, fa_str name); /* whatever the case; borrowed */
+/* The Operations of a PatchOp on a resource that is the caller's own. FA_EINVAL at a scimType. */
+FA_MUST_CHECK fa_rc fa_scim_patch(fa_arena *a, json_t *resource, const json_t *body, fa_err *e);
+
+/* ---- SAML 2.0 (saml.c): a connection as the verifier wants it ---- */
+struct fa_saml_sp;
+struct fa_saml_idp;
+/* Our key pair out of the connection's secret; wipe sp->key. */
+FA_MUST_CHECK fa_rc fa_idp_saml(fa_ledger *l, fa_arena *a, const fa_idp *c, struct fa_saml_sp *sp, struct fa_saml_idp *idp, fa_err *e);
+/* Who it is, of a message that was verified. proved: the person had to prove it anew. FA_EAUTH. */
+struct fa_saml_claims;
+FA_MUST_CHECK fa_rc fa_saml_verified(fa_arena *a, const fa_idp *c, const struct fa_saml_claims *claims, fa_verified *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_saml_config_check(fa_arena *a, const json_t *config, fa_err *e);
+FA_MUST_CHECK fa_rc fa_saml_own_secret(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 
 #endif

@@ -26,6 +26,29 @@ const fa_idp_kind fa_idp_kinds[] = {
          {"nameClaim", "Claim with the name", "", FA_IDP_TEXT, false, "name", NULL},
          {"endSession", "Sign out at the provider as well", "", FA_IDP_BOOL, false, "", NULL},
      }},
+    {"saml",
+     "SAML 2.0",
+     NULL,
+     {
+         {"entityId", "Entity ID of the provider", "", FA_IDP_TEXT, true, "", NULL},
+         {"ssoUrl", "Sign-in address", "Of the HTTP-Redirect binding", FA_IDP_URL, true, "", NULL},
+         {"sloUrl", "Sign-out address", "Of the HTTP-Redirect binding", FA_IDP_URL, false, "",
+          NULL},
+         {"certificates", "Signing certificates",
+          "PEM, one to three: while the provider changes its key, the old one and the new one",
+          FA_IDP_LINES, true, "", NULL},
+         {"subjectAttribute", "Attribute that names a person for good",
+          "Empty: the provider's persistent NameID", FA_IDP_TEXT, false, "", NULL},
+         {"emailAttribute", "Attribute with the e-mail address", "", FA_IDP_TEXT, false, "email",
+          NULL},
+         {"nameAttribute", "Attribute with the name", "", FA_IDP_TEXT, false, "displayName", NULL},
+         {"groupsAttribute", "Attribute with the groups", "", FA_IDP_TEXT, false, "groups", NULL},
+         {"unsolicited", "Take sign-ins that the provider begins",
+          "Weaker: nothing ties such a sign-in to this browser", FA_IDP_BOOL, false, "", NULL},
+         {"endSession", "Sign out at the provider as well", "", FA_IDP_BOOL, false, "", NULL},
+     },
+     fa_saml_config_check,
+     fa_saml_own_secret},
     {0},
 };
 
@@ -34,6 +57,8 @@ const fa_idp_field fa_idp_common[] = {
     {"trustEmail", "Trust the provider's e-mail addresses",
      "For providers of your own organisation that do not say whether an address is verified",
      FA_IDP_BOOL, false, "", NULL},
+    {"linkProvisioned", "Connect people that provisioning (SCIM) made by their address",
+     "Only for the provider that provisions them", FA_IDP_BOOL, false, "", NULL},
     {"emailDomains", "Only addresses of these domains", "", FA_IDP_WORDS, false, "", NULL},
     {0},
 };
@@ -388,14 +413,23 @@ static fa_rc idp_new(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_
     return c->id.p ? FA_OK : fa_oom(e);
 }
 
-static fa_rc take_secret(fa_ledger *l, fa_arena *a, const json_t *j, fa_idp *c, fa_err *e)
+/* own: made for it; empty: none was. */
+static fa_rc take_secret(fa_ledger *l, fa_arena *a, const json_t *j, fa_str own, fa_idp *c,
+                         fa_err *e)
 {
     const json_t *v = json_object_get(j, "secret");
     fa_str place;
     fa_rc rc;
 
+    if (own.n)
+        return (rc = secret_place(a, c->id, &place, e)) ? rc
+                                                        : fa_seal(l, a, own, place, &c->secret, e);
     if (!v || json_is_null(v))
         return FA_OK;
+    if (fa_idp_kind_find(c->kind)->own_secret) {
+        fa_fail(e, FA_EINVAL, "connections of this kind make their own");
+        return fa_at(e, "secret");
+    }
     if (!text_fine(v, LINES_MAX, true)) {
         fa_fail(e, FA_EINVAL, "must be a text");
         return fa_at(e, "secret");
@@ -432,7 +466,7 @@ static fa_rc sso_holds(fa_ledger *l, fa_arena *a, fa_err *e)
 }
 
 static fa_rc save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const json_t *j,
-                  fa_idp *c, fa_err *e)
+                  fa_str own, fa_idp *c, fa_err *e)
 {
     fa_store *s = fa_ledger_store(l);
     fa_str account = fa_ledger_account(l), before = FA_STR(""), after;
@@ -446,7 +480,7 @@ static fa_rc save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, con
     if ((rc = fa_text_ok(&c->name, 1, 100, "name", e)) || (rc = take_state(j, c, e)) ||
         (rc = take_config(l, a, by, fa_idp_kind_find(c->kind), json_object_get(j, "config"), c,
                           e)) ||
-        (rc = take_secret(l, a, j, c, e)))
+        (rc = take_secret(l, a, j, own, c, e)))
         return rc;
     c->updated_ms = fa_now_ms();
     if ((rc = fa_idp_put(s, account, c, e)) || (rc = idp_json(a, c, &after, e)) ||
@@ -455,16 +489,63 @@ static fa_rc save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, con
     return sso_holds(l, a, e);
 }
 
+/* What takes its time and needs no transaction: certificates are read, a key pair is made. */
+static fa_rc before_save(fa_ledger *l, fa_arena *a, fa_str id, const json_t *j, fa_str *own,
+                         fa_err *e)
+{
+    const json_t *config = json_object_get(j, "config");
+    const fa_idp_kind *k;
+    fa_idp c = {.kind = fa_idp_text(j, "kind")};
+    fa_rc rc;
+
+    if (id.n && (rc = fa_idp_get(fa_ledger_store(l), a, fa_ledger_account(l), id, &c, e)))
+        return rc;
+    if (!(k = fa_idp_kind_find(c.kind)))
+        return FA_OK; /* said later, with the field */
+    if (k->check && json_is_object(config) && (rc = k->check(a, config, e)))
+        return rc;
+    return !id.n && k->own_secret ? k->own_secret(a, fa_idp_text(j, "name"), own, e) : FA_OK;
+}
+
 fa_rc fa_idp_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, const json_t *j,
                   fa_idp *out, fa_err *e)
 {
     fa_store *s = fa_ledger_store(l);
+    fa_str own = FA_STR("");
     bool opened;
-    fa_rc rc = fa_store_enter(s, &opened, e);
+    fa_rc rc;
+
+    if ((rc = before_save(l, a, id, j, &own, e)) || (rc = fa_store_enter(s, &opened, e)))
+        return rc;
+    rc = save(l, a, by, id, j, own, out, e);
+    if (own.n)
+        explicit_bzero((char *)(uintptr_t)own.p, own.n);
+    return fa_store_leave(s, opened, rc, e);
+}
+
+fa_rc fa_idp_renew(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_idp *out,
+                   fa_err *e)
+{
+    fa_store *s = fa_ledger_store(l);
+    fa_str account = fa_ledger_account(l), own;
+    const fa_idp_kind *k;
+    bool opened;
+    fa_rc rc = fa_idp_get(s, a, account, id, out, e);
 
     if (rc)
         return rc;
-    rc = save(l, a, by, id, j, out, e);
+    k = fa_idp_kind_find(out->kind);
+    if (!k || !k->own_secret)
+        return fa_fail(e, FA_EINVAL, "connections of this kind have no key pair of ours");
+    if ((rc = k->own_secret(a, out->name, &own, e)) || (rc = fa_store_enter(s, &opened, e)))
+        return rc;
+    if (!(rc = fa_idp_get(s, a, account, id, out, e)) &&
+        !(rc = take_secret(l, a, NULL, own, out, e))) {
+        out->updated_ms = fa_now_ms();
+        if (!(rc = fa_idp_put(s, account, out, e)))
+            rc = audit(l, by, out, "sso.key", FA_STR(""), FA_STR(""), e);
+    }
+    explicit_bzero((char *)(uintptr_t)own.p, own.n);
     return fa_store_leave(s, opened, rc, e);
 }
 

@@ -16,6 +16,7 @@ FA_MUST_CHECK fa_rc fa_secret_new(fa_arena *a, fa_str *secret, char hash[65], fa
 
 /* ---- seal.c: what must be read back is kept under a key that is not in the data folder (SK-3..5) ---- */
 FA_MUST_CHECK fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out, fa_err *e);
+bool fa_seal_is_old(fa_str sealed); /* under the key of an earlier version: seal it anew */
 FA_MUST_CHECK fa_rc fa_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about, fa_str *plain, fa_err *e);
 
 /* mail.c: tells the person an audited change is about. In its transaction; never fails. */

@@ -180,6 +180,27 @@ static int64_t step_of(const unsigned char *seed, fa_str code, int64_t now_ms)
     return found;
 }
 
+/* The code counts from now on, and a seed that an earlier version sealed is the vault's from now on. */
+static fa_rc step_take(fa_ledger *l, fa_arena *a, const fa_user *u, fa_str seed, int64_t step,
+                       fa_err *e)
+{
+    fa_store *s = fa_ledger_store(l);
+    fa_str account = fa_ledger_account(l), sealed;
+    bool opened, old = fa_seal_is_old(u->totp);
+    fa_rc rc;
+
+    if (old && (rc = fa_seal(l, a, seed, u->id, &sealed, e)))
+        return rc;
+    if ((rc = fa_store_enter(s, &opened, e)))
+        return rc;
+    rc = fa_user_take_step(s, account, u->id, step, e);
+    if (rc == FA_ECONFLICT)
+        rc = fa_fail(e, FA_EAUTH, "the code was used already");
+    else if (!rc && old && !(rc = fa_user_set_totp(s, account, u->id, sealed, e)))
+        rc = fa_user_take_step(s, account, u->id, step, e);
+    return fa_store_leave(s, opened, rc, e);
+}
+
 static fa_rc totp_take(fa_ledger *l, fa_arena *a, const fa_user *u, fa_str code, fa_err *e)
 {
     unsigned char seed[SEED];
@@ -194,8 +215,7 @@ static fa_rc totp_take(fa_ledger *l, fa_arena *a, const fa_user *u, fa_str code,
     sodium_memzero(seed, sizeof seed);
     if (step < 0)
         return fa_fail(e, FA_EAUTH, "the code is wrong");
-    rc = fa_user_take_step(fa_ledger_store(l), fa_ledger_account(l), u->id, step, e);
-    return rc == FA_ECONFLICT ? fa_fail(e, FA_EAUTH, "the code was used already") : rc;
+    return step_take(l, a, u, plain, step, e);
 }
 
 /* "3-ABCD-EFGH-IJKL-MNOP" */

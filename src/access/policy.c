@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SETTING FA_STR("security_policy")
+#define SINCE FA_STR("mfa_since")
 
 typedef enum { P_INT, P_BOOL, P_WORDS, P_IPS, P_MFA, P_ROLES, P_EMAILS } kind;
 
@@ -24,6 +25,7 @@ static const struct row {
     {"absoluteMinutes", P_INT, AT(absolute_minutes), 5, 43200, 1440, NULL},
     {"maxSessions", P_INT, AT(max_sessions), 1, 1000, 100, NULL},
     {"mfa", P_MFA, AT(mfa), 0, 0, 0, "DontForce"},
+    {"mfaGraceDays", P_INT, AT(mfa_grace_days), 0, 30, 0, NULL},
     {"rememberDevice", P_BOOL, AT(remember_device), 0, 1, 1, NULL},
     {"rememberDays", P_INT, AT(remember_days), 1, 90, 14, NULL},
     {"ipAllow", P_IPS, AT(ip_allow), 0, 0, 0, ""},
@@ -181,7 +183,7 @@ static fa_rc take_list(fa_arena *a, const struct row *r, const json_t *v, fa_str
 
 static fa_rc take(fa_arena *a, const struct row *r, const json_t *v, fa_policy *p, fa_err *e)
 {
-    static const char *const mfa[] = {"DontForce", "Force", "ForceExceptSSO"};
+    static const char *const mfa[] = {"DontForce", "ForceAdmins", "ForceExceptSSO", "Force"};
     char what[96];
 
     switch (r->kind) {
@@ -205,7 +207,7 @@ static fa_rc take(fa_arena *a, const struct row *r, const json_t *v, fa_policy *
                 p->mfa = fa_str_of(mfa[i]);
                 return FA_OK;
             }
-        return wrong(r, e, "must be DontForce, Force or ForceExceptSSO");
+        return wrong(r, e, "must be DontForce, ForceAdmins, ForceExceptSSO or Force");
     default:
         return take_list(a, r, v, text_at(p, r), e);
     }
@@ -225,13 +227,17 @@ bool fa_password_allowed(const fa_policy *p, fa_str email)
 
 fa_rc fa_policy_get(fa_ledger *l, fa_arena *a, fa_policy *out, fa_err *e)
 {
+    uint64_t ms;
     json_t *j;
-    fa_str text;
+    fa_str text, since;
     fa_rc rc = fa_setting_get(fa_ledger_store(l), a, fa_ledger_account(l), SETTING, &text, e);
 
     standard(out);
-    if (rc || !text.n)
+    if (rc || !text.n ||
+        (rc = fa_setting_get(fa_ledger_store(l), a, fa_ledger_account(l), SINCE, &since, e)))
         return rc;
+    if (fa_take_u64(&since, &ms) && ms <= INT64_MAX)
+        out->mfa_since_ms = (int64_t)ms;
     j = json_loadb(text.p, text.n, 0, NULL);
     for (size_t i = 0; !rc && i < FA_COUNT(rows); i++) {
         const json_t *v = json_object_get(j, rows[i].name);
@@ -314,18 +320,33 @@ static fa_rc merge(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t 
     return FA_OK;
 }
 
+/* The days of grace begin when a second factor is asked of others than before. */
+static fa_rc keep_since(fa_ledger *l, fa_arena *a, const fa_policy *p, fa_str was, fa_err *e)
+{
+    char *now;
+
+    if (fa_str_eq(p->mfa, was))
+        return FA_OK;
+    if (!(now = fa_arena_printf(a, "%lld", (long long)fa_now_ms())))
+        return fa_oom(e);
+    return fa_setting_put(fa_ledger_store(l), fa_ledger_account(l), SINCE, fa_str_of(now), e);
+}
+
 fa_rc fa_policy_set(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t *j, fa_err *e)
 {
     fa_store *s = fa_ledger_store(l);
-    fa_str before, after;
+    fa_str before, after, was;
     fa_policy p;
     bool opened;
     fa_rc rc = fa_store_enter(s, &opened, e);
 
     if (rc)
         return rc;
-    if (!(rc = fa_policy_get(l, a, &p, e)) && !(rc = policy_text(a, &p, &before, e)) &&
-        !(rc = merge(l, a, by, j, &p, e)) && !(rc = policy_text(a, &p, &after, e)) &&
+    if ((rc = fa_policy_get(l, a, &p, e)))
+        return fa_store_leave(s, opened, rc, e);
+    was = p.mfa;
+    if (!(rc = policy_text(a, &p, &before, e)) && !(rc = merge(l, a, by, j, &p, e)) &&
+        !(rc = keep_since(l, a, &p, was, e)) && !(rc = policy_text(a, &p, &after, e)) &&
         !(rc = fa_setting_put(s, fa_ledger_account(l), SETTING, after, e)))
         rc = fa_audit_add(l, by,
                           &(fa_audit){.action = "security_policy.change",

@@ -595,13 +595,25 @@ static fa_rc turn_if_due(fa_ledger *l, fa_arena *a, fa_session *v, fa_str shown,
     return rc;
 }
 
-/* Who is without a second factor that the policy wants may only set one up. */
-static void must_enroll(const fa_policy *p, const fa_user *u, fa_caller *c)
+static bool factor_wanted(const fa_policy *p, const fa_user *u, const fa_caller *c)
 {
-    bool by_sso = !fa_str_eqz(u->managed_by, "local");
+    bool by_password = fa_str_eqz(u->managed_by, "local");
 
-    if (u->totp.n || fa_str_eqz(p->mfa, "DontForce") ||
-        (by_sso && fa_str_eqz(p->mfa, "ForceExceptSSO")))
+    if (fa_str_eqz(p->mfa, "ForceAdmins"))
+        return by_password && fa_caller_is_admin(c);
+    return fa_str_eqz(p->mfa, "Force") || (by_password && fa_str_eqz(p->mfa, "ForceExceptSSO"));
+}
+
+/* Who is without a second factor that the policy wants may only set one up, once the days of grace are over: they
+ * run from the day it was asked for, or from the day the person came. */
+static void must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_caller *c)
+{
+    int64_t from = p->mfa_since_ms > u->joined_ms ? p->mfa_since_ms : u->joined_ms;
+
+    if (u->totp.n || !factor_wanted(p, u, c))
+        return;
+    c->enroll_by_ms = from + p->mfa_grace_days * DAY_MS;
+    if (now < c->enroll_by_ms)
         return;
     c->perms = (fa_perms){{0}};
     fa_perms_add(&c->perms, FA_PERM_PUBLIC);
@@ -677,7 +689,7 @@ fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str 
         fa_log(FA_LOG_WARN, "session_touch_failed", "error=%s", quiet.msg);
     if ((rc = fa_caller_of_user(l, a, &u, out, e)))
         return rc;
-    must_enroll(&p, &u, out);
+    must_enroll(&p, &u, now, out);
     if ((rc = borrow_eyes(l, a, &v, out, e))) {
         *out = (fa_caller){0};
         return rc;

@@ -116,6 +116,9 @@ typedef struct fa_tag_edit {
     fa_str change, by;
     fa_str based_on;         /* not empty: FA_ECONFLICT unless it is the live or the staged version */
     bool   keep_allocations; /* the document comes from an API that has none */
+    /* In the transaction that makes a new tag: what belongs to it elsewhere (its access list). May be NULL. */
+    fa_rc (*made)(void *user, fa_str id, fa_err *e);
+    void  *user;
 } fa_tag_edit;
 /* FA_EINVAL, FA_EDATA a document that is not right; FA_ECONFLICT the name; FA_EFORBIDDEN a predefined tag. The new
  * version's composed document in *doc (new reference, may be NULL: not wanted). */

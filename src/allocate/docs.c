@@ -461,6 +461,10 @@ static fa_rc save(fa_ledger *l, fa_arena *a, const fa_tag_edit *x, fa_tag_row *t
         goto done;
     if (!(rc = rows_of(l, a, w.body, inline_rows, before.rows_hash, &w.rows, &w.rows_hash, e)))
         rc = write_version(&w, doc, e);
+    if (!rc && !x->id.n && x->made && (rc = x->made(x->user, t->id, e)) && doc) {
+        json_decref(*doc);
+        *doc = NULL;
+    }
 done:
     fa_rows_unref(w.rows);
     json_decref(w.body);

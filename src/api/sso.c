@@ -12,6 +12,7 @@ enum { BACK_MAX = 2000 };
 
 const sso_protocol sso_protocols[] = {
     {"oidc", false, oidc_start, oidc_leave, oidc_test, oidc_addresses},
+    {"saml", true, saml_start, saml_leave, saml_test, saml_addresses},
     {0},
 };
 

@@ -29,6 +29,11 @@ fa_rc oidc_test(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
 fa_rc oidc_addresses(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
 /* Where the browser of this session signs out at its provider; empty: nowhere. Before the session ends. */
 fa_str sso_leave(fa_req *r);
+/* saml.c */
+fa_rc saml_start(fa_req *r, const fa_idp *c, const fa_flow *f, fa_str *url, fa_err *e);
+fa_rc saml_leave(fa_req *r, const fa_idp *c, const fa_federated_session *s, fa_str *url, fa_err *e);
+fa_rc saml_test(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
+fa_rc saml_addresses(fa_req *r, const fa_idp *c, fa_jw *w, fa_err *e);
 
 /* Farthing's own address as browsers know it (FARTHING_URL, else where it listens), and one of its addresses:
  * printf text behind it. {NULL, 0}: out of memory. */

@@ -280,6 +280,7 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
     fa_str live = fa_req_query(r, "setAsLive");
     fa_tag_edit edit = {.id = id, .by = r->caller->email, .set_live = !fa_str_eqz(live, "false")};
     json_t *in = NULL, *out = NULL;
+    tag_making making = {.r = r};
     fa_tag_row row;
     tag_ctx x;
     fa_rc rc;
@@ -301,8 +302,10 @@ static fa_rc save(fa_req *r, fa_res *o, fa_str id, fa_err *e)
         rc = fa_tag_check_feeds(r->ledger, in, id, e);
     tag_ctx_put(&x);
     edit.doc = in;
-    if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)) &&
-        (id.n || !(rc = tag_set_acl(r, row.id, json_object_get(r->json, "acl"), e))))
+    making.acl = json_object_get(r->json, "acl");
+    edit.made = tag_made;
+    edit.user = &making;
+    if (!rc && !(rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e)))
         rc = answer(r, o, &row, out, e);
     o->status = id.n ? 200 : 201;
     json_decref(in);
@@ -406,7 +409,9 @@ static fa_rc copy_name(fa_req *r, fa_str of, fa_str *out, fa_err *e)
 
 fa_rc api_tag_duplicate(fa_req *r, fa_res *o, fa_err *e)
 {
-    fa_tag_edit edit = {.by = r->caller->email, .set_live = true};
+    tag_making making = {.r = r};
+    fa_tag_edit edit = {
+        .by = r->caller->email, .set_live = true, .made = tag_made, .user = &making};
     json_t *doc = NULL, *out = NULL;
     fa_tag_row row;
     fa_str name = {0};

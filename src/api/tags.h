@@ -29,6 +29,10 @@ fa_rc tag_fail(tag_form form, fa_rc rc, fa_err *e);
  * tag or one that reads it (access.md 4.5, 5). FA_ENOTFOUND: not seen; FA_EFORBIDDEN. */
 FA_MUST_CHECK fa_rc tag_may_read(fa_req *r, fa_str id, fa_err *e);
 FA_MUST_CHECK fa_rc tag_may_write(fa_req *r, fa_str id, fa_err *e);
+/* The access list of a tag that is being made: the one its document brings, else the account's default; of V2 everybody
+ * reads. For fa_tag_edit.made, with a tag_making. */
+typedef struct tag_making { fa_req *r; const json_t *acl; bool all_read; } tag_making;
+FA_MUST_CHECK fa_rc tag_made(void *making, fa_str id, fa_err *e);
 /* The access list that a document brings: taken over. */
 FA_MUST_CHECK fa_rc tag_set_acl(fa_req *r, fa_str id, const json_t *acl, fa_err *e);
 

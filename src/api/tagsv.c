@@ -186,6 +186,7 @@ static fa_rc save(fa_req *r, fa_res *o, tag_form form, bool is_new, fa_err *e)
     fa_tag_edit edit = {.by = r->caller->email, .set_live = true, .keep_allocations = !is_new};
     const json_t *meta = json_object_get(r->json, "versionMetadata");
     json_t *in = NULL, *out = NULL;
+    tag_making making;
     fa_tag_row row;
     tag_ctx x;
     fa_rc rc;
@@ -217,6 +218,9 @@ static fa_rc save(fa_req *r, fa_res *o, tag_form form, bool is_new, fa_err *e)
     if (form == FORM_INTERNAL) /* what it does not send stays */
         edit.keep_allocations = !is_new && !json_object_get(in, "allocations");
     edit.doc = in;
+    making = (tag_making){r, json_object_get(r->json, "acl"), form == FORM_V2};
+    edit.made = tag_made;
+    edit.user = &making;
     rc = fa_tag_save(r->ledger, r->mem, &edit, &row, &out, e);
 done:
     tag_ctx_put(&x);

@@ -9,9 +9,12 @@ enum { POINTS_MAX = 10000, CSV_MAX = 512 << 20 };
 
 /* ---- the list ---- */
 
+#define KIND FA_STR("telemetry")
+
 fa_rc api_telemetry_list(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_telemetry *t;
+    fa_acl acl;
     size_t n;
     fa_jw w;
     fa_rc rc = fa_telemetry_list(r->ledger, r->mem, &t, &n, e);
@@ -23,7 +26,9 @@ fa_rc api_telemetry_list(fa_req *r, fa_res *o, fa_err *e)
     fa_jw_key(&w, "telemetry");
     fa_jw_arr(&w);
     for (size_t i = 0; !rc && i < n; i++)
-        rc = fa_telemetry_json(r->ledger, r->mem, &t[i], &w, e);
+        if (!(rc = fa_acl_get(r->ledger, r->mem, KIND, t[i].id, &acl, e)) &&
+            fa_acl_may_read(&acl, r->caller))
+            rc = fa_telemetry_json(r->ledger, r->mem, &t[i], &w, e);
     fa_jw_end_arr(&w);
     fa_jw_end_obj(&w);
     return rc;
@@ -32,6 +37,7 @@ fa_rc api_telemetry_list(fa_req *r, fa_res *o, fa_err *e)
 fa_rc api_kpi_centers(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_telemetry *t;
+    fa_acl acl;
     size_t n;
     fa_jw w;
     fa_rc rc = fa_telemetry_list(r->ledger, r->mem, &t, &n, e);
@@ -40,10 +46,12 @@ fa_rc api_kpi_centers(fa_req *r, fa_res *o, fa_err *e)
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_arr(&w);
-    for (size_t i = 0; i < n; i++)
-        fa_telemetry_kpi_json(&t[i], &w);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (!(rc = fa_acl_get(r->ledger, r->mem, KIND, t[i].id, &acl, e)) &&
+            fa_acl_may_read(&acl, r->caller))
+            fa_telemetry_kpi_json(&t[i], &w);
     fa_jw_end_arr(&w);
-    return FA_OK;
+    return rc;
 }
 
 static fa_rc answer(fa_req *r, fa_res *o, const fa_telemetry *t, int status, fa_err *e)
@@ -116,15 +124,21 @@ static fa_rc check_address(fa_req *r, fa_err *e)
     return FA_OK;
 }
 
+/* A new one has its access list in the same moment. */
 static fa_rc save(fa_req *r, fa_res *o, fa_str id, int status, fa_err *e)
 {
+    fa_store *s = fa_ledger_store(r->ledger);
     fa_telemetry t;
+    bool opened;
     fa_rc rc;
 
     if ((rc = in_object(r, e)) || (rc = fields_of_view(r, e)) || (rc = check_address(r, e)) ||
-        (rc = fa_telemetry_save(r->ledger, r->mem, id, r->json, r->caller->email, &t, e)))
+        (rc = fa_store_enter(s, &opened, e)))
         return rc;
-    return answer(r, o, &t, status, e);
+    if (!(rc = fa_telemetry_save(r->ledger, r->mem, id, r->json, r->caller->email, &t, e)) && !id.n)
+        rc = fa_acl_new(r->ledger, r->mem, r->caller, KIND, t.id, NULL, e);
+    rc = fa_store_leave(s, opened, rc, e);
+    return rc ? rc : answer(r, o, &t, status, e);
 }
 
 fa_rc api_telemetry_post(fa_req *r, fa_res *o, fa_err *e)
@@ -139,8 +153,10 @@ fa_rc api_telemetry_put(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_telemetry_delete(fa_req *r, fa_res *o, fa_err *e)
 {
+    fa_rc rc = fa_telemetry_remove(r->ledger, r->mem, r->arg[0], e);
+
     o->status = 204;
-    return fa_telemetry_remove(r->ledger, r->mem, r->arg[0], e);
+    return rc ? rc : fa_acl_drop(r->ledger, KIND, r->arg[0], e);
 }
 
 /* ---- points in ---- */

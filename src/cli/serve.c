@@ -11,7 +11,10 @@
 #include "query/query.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+enum { PROXIES_MAX = 1024 };
 
 /* Until a signal; what the first question needs is made again after each change of the ledger. */
 static void wait_for_signal(fa_ledger *l, const volatile bool *cancel)
@@ -42,11 +45,27 @@ static fa_rc open_net(const char *allow, const char *ca_file, fa_net **out, fa_e
     return fa_net_open(&c, out, e);
 }
 
+/* The list with its commas made spaces; false: too long, or something in it is no address. */
+static bool spaced(const char *list, char out[PROXIES_MAX])
+{
+    size_t n = list ? strlen(list) : 0;
+
+    if (n >= PROXIES_MAX)
+        return false;
+    memcpy(out, n ? list : "", n);
+    out[n] = '\0';
+    for (char *p = out; *p; p++)
+        if (*p == ',')
+            *p = ' ';
+    return fa_ip_list_ok(fa_str_of(out));
+}
+
 int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv,
                  fa_cmd_io *io)
 {
     const char *listen = "127.0.0.1:8080", *allow = NULL, *ca_file = NULL, *vault_key = NULL,
-               *folders = getenv("FARTHING_WATCH_FOLDERS");
+               *folders = getenv("FARTHING_WATCH_FOLDERS"),
+               *proxies = getenv("FARTHING_TRUSTED_PROXIES");
     bool allow_public = false;
     int64_t workers = 0, timeout_s = 0, per_key = 0;
     const fa_opt opt[] = {
@@ -59,13 +78,14 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         {"ca-file", FA_OPT_TEXT, &ca_file, false, 0},
         {"vault-key", FA_OPT_TEXT, &vault_key, false, 0},
         {"watch-folders", FA_OPT_TEXT, &folders, false, 0},
+        {"trusted-proxy", FA_OPT_TEXT, &proxies, false, 0},
     };
     fa_server_options o = {0};
     fa_api_server *s = NULL;
     fa_door *door = NULL;
     fa_net *net = NULL;
     fa_err e = {0};
-    char *rest[64];
+    char *rest[64], trusted[PROXIES_MAX];
     int nrest, code;
 
     if (argc > (int)FA_COUNT(rest))
@@ -83,6 +103,13 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         code = fa_cmd_fail(io, &e);
         goto done;
     }
+    if (!spaced(proxies, trusted)) {
+        code = fa_cmd_usage(
+            c, io,
+            "--trusted-proxy takes addresses and networks like 10.0.0.0/8, with commas between");
+        goto done;
+    }
+    o.trusted_proxies = trusted;
     o.net = net;
     o.watch_folders = folders;
     fa_memory_serve(true);

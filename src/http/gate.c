@@ -35,8 +35,7 @@ static fa_rc find_route(fa_wire *w)
 
     for (const fa_route *t = w->server->routes; t->method; t++) {
         memset(arg, 0, sizeof arg);
-        if (((t->flags & FA_RT_LOOPBACK) && !w->peer->loopback) ||
-            !fa_path_match(t->path, w->req.path, arg))
+        if (((t->flags & FA_RT_LOOPBACK) && !w->local) || !fa_path_match(t->path, w->req.path, arg))
             continue;
         if (method_is(w, t->method)) {
             w->route = t;
@@ -135,6 +134,12 @@ static fa_rc authenticate(fa_wire *w, bool *by_cookie)
     unsigned flags = w->route->flags;
 
     *by_cookie = false;
+    if (flags & FA_RT_SCIM)
+        return fa_scim_check(w->server->ledger, &w->mem,
+                             fa_str_starts(bearer, FA_STR("Bearer "))
+                                 ? fa_str_trim((fa_str){bearer.p + 7, bearer.n - 7})
+                                 : FA_STR(""),
+                             &w->caller, &w->err);
     if ((flags & FA_RT_TOKEN) && (id.n || secret.n)) {
         if (!id.n || !secret.n)
             return fa_fail(&w->err, FA_EAUTH,

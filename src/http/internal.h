@@ -108,6 +108,7 @@ typedef struct fa_wire { /* one request; req first, so that a handler's fa_req l
     size_t    body_max, received;
     uint64_t  content_length;
     bool      began, drain, has_key, has_window, counted, head, close;
+    bool      local;         /* asked on this machine, through no proxy */
     bool      ambiguous;     /* where the body ends: answered at once, then closed */
     fa_window window;
     char      key[64];
@@ -135,6 +136,8 @@ void fa_reply_asset(fa_wire *w);
 fa_rc fa_gate(fa_wire *w);
 /* After a handler changed something: a line in the audit log, unless it wrote one (before: fa_audit_written then). */
 void fa_gate_audit(fa_wire *w, unsigned before);
+/* forward.c: fills req.ip and local */
+void fa_forwarded(fa_wire *w);
 /* upload.c */
 FA_MUST_CHECK fa_rc fa_upload_open(fa_wire *w, fa_err *e);
 FA_MUST_CHECK fa_rc fa_upload_write(fa_wire *w, const char *p, size_t n, fa_err *e);

@@ -53,6 +53,18 @@ bool fa_req_query_nth(const fa_req *r, const char *name, size_t nth, fa_str *out
     return fa_query_get(r->mem, ((const fa_wire *)r)->query, name, nth, out);
 }
 
+fa_str fa_req_raw_query(const fa_req *r)
+{
+    return ((const fa_wire *)r)->query;
+}
+
+fa_str fa_req_form(const fa_req *r, const char *name)
+{
+    fa_str v;
+
+    return fa_query_get(r->mem, r->body, name, 0, &v) ? v : (fa_str){0};
+}
+
 fa_str fa_req_header(const fa_req *r, const char *name)
 {
     const fa_wire *w = (const fa_wire *)r;
@@ -181,6 +193,7 @@ static void begin(fa_wire *w, const char *method)
                       .method = fa_arena_dup(&w->mem, fa_str_of(method)),
                       .ip = fa_str_of(w->peer ? w->peer->ip : ""),
                       .deadline_mono_ms = fa_mono_ms() + w->server->opt.query_timeout_ms};
+    fa_forwarded(w);
     w->req.agent = fa_req_header(&w->req, "User-Agent");
     request_id(w);
     content_length(w);

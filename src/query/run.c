@@ -220,20 +220,6 @@ static fa_str text_of(const void *user, uint32_t group)
     return fa_groups_text(g, group, g->ntext - 1);
 }
 
-/* Groups of pieces: a shown group and a code of its currency. */
-static fa_str text_of_piece(const void *user, uint32_t group)
-{
-    const fa_codes *c = ((const fa_groups *)user)->col[((const fa_groups *)user)->ntext - 1];
-
-    return fa_codes_text(c, group % c->n);
-}
-
-/* How many groups of pieces one shown group falls into. */
-static uint32_t currencies_of(const work *w)
-{
-    return fa_money_on(w->p) ? w->g->col[w->g->ntext - 1]->n : 1;
-}
-
 /* One scan: of days within one slice. */
 static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t *group,
                   uint32_t ngroup, fa_money_text *text, const uint32_t *bucket, fa_cell **out,
@@ -248,7 +234,10 @@ static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t
 
     for (size_t m = 0; m < w->p->nmeasure; m++)
         q.measures |= 1u << w->p->measure[m].type->measure;
-    return fa_money_scan(w->l, w->p, a, &q, ngroup, text, w->g, out, n, w->e);
+    if (fa_money_scan(w->l, w->p, a, &q, ngroup, text, w->g, out, n, w->e))
+        return w->e->rc;
+    fa_edp_cells(w->p, w->g, *out, *n); /* after the currency */
+    return FA_OK;
 }
 
 /* Adds the cells of one slice to those of the slices before. */
@@ -379,6 +368,8 @@ static fa_rc read_archive(work *w)
         (w->p->previous &&
          fa_money_archive(w->l, w->p, &w->tmp, &w->before, w->g, &before, &nbefore, w->e)))
         return w->e->rc;
+    fa_edp_stat_cells(w->p, w->g, w->kept, w->nkept);
+    fa_edp_stat_cells(w->p, w->g, before, nbefore);
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
     rows_tail(w);
@@ -776,11 +767,13 @@ static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_b
     }
 }
 
-/* The days of one slice, a few buckets at a time, with lines sorted straight into shown groups. */
-static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t to)
+/* The days of one slice, a few buckets at a time. own: by the plan's groups, whose amounts are converted or discounted each
+ * by itself; else with lines sorted straight into shown groups. */
+static fa_rc scan_pieces(work *w, const uint32_t *group, bool own, int32_t from, int32_t to)
 {
-    size_t per = SCAN_CELLS / ((w->out->ngroup + 1) * currencies_of(w)),
-           first = (size_t)(from - w->now.from), end = (size_t)(to - w->now.from) + 1;
+    uint32_t ngroup = own ? w->g->n : (uint32_t)w->out->ngroup + 1;
+    size_t per = SCAN_CELLS / ((size_t)ngroup + 1), first = (size_t)(from - w->now.from),
+           end = (size_t)(to - w->now.from) + 1;
     fa_arena part;
     fa_rc rc = FA_OK;
 
@@ -804,12 +797,9 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
         for (size_t i = first; i <= last; i++)
             of_day[i - first] = w->of_day[i] - bucket;
         rc = scan(w, &part, w->now.from + (int32_t)first, w->now.from + (int32_t)last, group,
-                  (uint32_t)(w->out->ngroup + 1) * currencies_of(w), text_of_piece, of_day, &cell,
-                  &n);
-        for (size_t i = 0; !rc && i < n; i++)
-            cell[i].group /= currencies_of(w);
+                  ngroup, text_of, of_day, &cell, &n);
         if (!rc)
-            put_scanned(w, cell, n, bucket, false);
+            put_scanned(w, cell, n, bucket, own);
         fa_arena_clear(&part);
         first = last + 1;
     }
@@ -817,21 +807,11 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
     return rc;
 }
 
-static uint32_t piece_of(const work *w, uint32_t group)
-{
-    uint32_t shown = w->core[w->g->core[group]].shown;
-
-    if (shown > w->out->ngroup) /* of no rows: it is not listed */
-        return FA_NO_GROUP;
-    return fa_money_on(w->p) ? shown * currencies_of(w) +
-                                   w->g->tuple[(size_t)group * w->g->ntext + w->g->ntext - 1]
-                             : shown;
-}
-
 /* Many groups: scans again. */
 static fa_rc scan_cells(work *w)
 {
-    uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
+    bool own = fa_money_on(w->p) || w->g->has_factor;
+    uint32_t *group = fa_arena_array(&w->tmp, own ? 1 : (size_t)w->g->nline + 1, sizeof *group);
     int32_t from, to;
     size_t i = fa_slice_of(w->g, 0, w->now.from, w->now.to, &from, &to);
 
@@ -840,9 +820,9 @@ static fa_rc scan_cells(work *w)
     for (; i != SIZE_MAX; i = fa_slice_of(w->g, i + 1, w->now.from, w->now.to, &from, &to)) {
         const uint32_t *line = w->g->slice[i].line;
 
-        for (uint32_t k = 0; k < w->g->nline; k++)
-            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : piece_of(w, line[k]);
-        if (scan_pieces(w, group, from, to))
+        for (uint32_t k = 0; !own && k < w->g->nline; k++)
+            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[line[k]]].shown;
+        if (scan_pieces(w, own ? line : group, own, from, to))
             return w->e->rc;
     }
     return FA_OK;
@@ -1075,9 +1055,9 @@ static bool has_currency_key(const fa_plan *p)
     return false;
 }
 
-fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
+static fa_rc run_plan(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
 {
-    fa_rc rc = check_plan(p, e);
+    fa_rc rc = FA_OK;
     fa_err scratch = {0};
     int32_t first, last;
     bool fresh = false;
@@ -1106,5 +1086,21 @@ fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, 
     }
     if (!rc && fa_ledger_range(l, &first, &last))
         out->known_to = last;
+    return rc;
+}
+
+fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
+{
+    fa_plan q = *p;
+    fa_edp edp = {0};
+    fa_err scratch = {0};
+    fa_rc rc;
+
+    e = e ? e : &scratch;
+    if ((rc = check_plan(p, e)) || (rc = fa_edp_begin(l, p, &edp, e)))
+        return rc;
+    q.edp = edp.factor ? &edp : NULL;
+    rc = run_plan(l, a, &q, out, e);
+    fa_edp_end(&edp);
     return rc;
 }

@@ -85,6 +85,21 @@ bool vault_master(const char *id, unsigned char key[VAULT_KEY], char found[VAULT
     return ok;
 }
 
+fa_rc fa_vault_derive(const char *purpose, char id[FA_VAULT_ID_TEXT], unsigned char key[VAULT_KEY],
+                      fa_err *e)
+{
+    unsigned char master[VAULT_KEY];
+    char found[VAULT_ID + 1];
+
+    if (!vault_master(id[0] ? id : NULL, master, found))
+        return fa_fail(e, FA_EENV, "the vault's master key %s is not at hand", id);
+    memcpy(id, found, sizeof found);
+    crypto_generichash(key, VAULT_KEY, (const unsigned char *)purpose, strlen(purpose), master,
+                       sizeof master);
+    sodium_memzero(master, sizeof master);
+    return FA_OK;
+}
+
 bool fa_vault_ready(void)
 {
     bool ready;
@@ -214,6 +229,27 @@ fa_rc vault_load_new(const char *file, const char *dir, char id[VAULT_ID + 1], f
     return rc;
 }
 
+fa_rc fa_vault_default_key(const char *dir, char out[PATH_MAX], fa_err *e)
+{
+    char *real = realpath(dir, NULL);
+    int n =
+        snprintf(out, PATH_MAX, "%s.vault-key", real ? real : dir); /* not there yet: a restore */
+
+    free(real);
+    return n > 0 && n < PATH_MAX
+               ? FA_OK
+               : fa_fail(e, FA_EENV, "could not find the data folder \"%s\"", dir);
+}
+
+/* The one that was made when nobody named one. */
+static fa_rc load_default(const char *dir, fa_err *e)
+{
+    char path[PATH_MAX];
+    fa_rc rc = fa_vault_default_key(dir, path, e);
+
+    return rc || access(path, F_OK) != 0 ? rc : load_file(path, dir, true, e);
+}
+
 /* Neither a core file nor another process of the same user sees the keys. */
 static void keep_to_ourselves(void)
 {
@@ -238,8 +274,9 @@ fa_rc fa_vault_keys_load(const char *file, const char *dir, fa_err *e)
         file = getenv("FARTHING_VAULT_KEY_FILE");
     if (file && file[0])
         rc = load_file(file, dir, true, e);
-    else if (!(rc = load_systemd(&found, e)) && !found)
-        rc = load_environment(e);
+    else if (!(rc = load_systemd(&found, e)) && !found && !(rc = load_environment(e)) &&
+             !fa_vault_ready() && dir)
+        rc = load_default(dir, e);
     if (!rc && old && old[0])
         rc = load_file(old, dir, false, e);
     return rc;

@@ -1,8 +1,10 @@
 """Who may see and do what (spec access.md): every route and role, row rules, access lists, people, tokens, audit."""
 import base64
+import ctypes.util
 import hashlib
 import hmac
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -11,8 +13,8 @@ import threading
 import time
 from decimal import Decimal
 
-from farthing import (ADMIN, FIRST, PASSWORD, ROWS, TMP, TODAY, Browser, Server, check, cli, equal, link_of, millis, round10,
-                      routes, sample_path, write_bill)
+from farthing import (ADMIN, FIRST, PASSWORD, ROWS, TMP, TODAY, Browser, Server, Skip, check, cli, equal, link_of, millis, round10,
+                      routes, sample_path, secret, write_bill)
 
 RANGE = {"from": str(FIRST), "to": str(TODAY)}
 
@@ -283,10 +285,98 @@ def test_access_lists():
     b.get("/api/session").expect(401)
 
 
+def test_new_objects_get_the_default_list():
+    """T-ACC-06 for every kind that is made: private until the account says otherwise; V2 tags are read by all."""
+    t = bed()
+    a = t.admin
+    c = t.person("peer@example.com", "basic")
+    private, public = ({"type": k, "users": [], "groups": []} for k in ("private", "public"))
+    rules = {"defaultValue": "Untagged", "rules": [{"to": "x", "filters": leaf("service", "is", "Amazon EC2")}]}
+    tag = lambda who, name, **m: who.post("/api/tags", {"name": name, "kind": "rules", **rules, **m}).expect(201).json["id"]
+    acl = lambda kind, id: a.get(f"/api/objects/{kind}/{id}/acl").expect(200).json["acl"]
+    seen = lambda who: {x["id"] for x in who.get("/api/tags").expect(200).json["tags"]}
+    a.put("/api/admin/acl-default", {"read": private, "write": private}).expect(200)
+    own = tag(c, "Peer's")
+    equal(acl("virtual_tag", own), {"read": private, "write": private, "owner": c.id})
+    check(own in seen(c) and own in seen(a), "its owner and administrators see it")
+    other = t.person("stranger@example.com", "basic")
+    check(own not in seen(other), "a stranger sees a private tag")
+    other.get("/api/tags/" + own).expect(404)
+    copy = c.post(f"/api/tags/{own}/duplicate", {}).expect(201).json["id"]
+    equal(acl("virtual_tag", copy)["read"], private)
+    said = tag(c, "Said", acl={"read": public, "write": private})
+    check(said in seen(other), "what its maker said counts")
+    other.put(f"/api/tags/{said}/name", {"name": "mine"}).expect(403)
+    c.post("/api/tags", {"name": "Wide", "kind": "rules", **rules, "acl": {"read": private, "write": public}}).expect(422)
+    check("Wide" not in str(a.get("/api/tags").json["tags"]), "a tag with a refused list was made")
+    headers, token = t.token("api-token")
+    v2 = t.server.ask("POST", "/v2/virtual-tags", {"name": "By V2", **rules}, headers={**headers, "Content-Type": "application/json"})
+    made = v2.expect(200).json["data"]["id"]
+    equal(acl("virtual_tag", made), {"read": public, "write": private, "owner": token})
+    check(made in seen(other))
+    series = a.post("/api/telemetry", {"name": "Orders", "type": "csv", "field": "team", "metrics": ["orders"]})
+    series = series.expect(201).json["id"]
+    equal(acl("telemetry", series)["read"], private)
+    listed = lambda who: {x["id"] for x in who.get("/api/telemetry").expect(200).json["telemetry"]}
+    check(series in listed(a) and series not in listed(other))
+    other.get("/api/telemetry/" + series).expect(404)
+    a.ask("DELETE", "/api/telemetry/" + series).expect(204)
+    a.get(f"/api/objects/telemetry/{series}/acl").expect(404)
+    a.put("/api/admin/acl-default", {"read": public, "write": public}).expect(200)
+    equal(acl("virtual_tag", own)["read"], private, "an old object keeps its list")
+    check(tag(c, "Open") in seen(other))
+
+
+def test_a_second_factor_of_administrators():
+    """ForceAdmins: an administrator without one may only set one up, after the days of grace; nobody else is asked."""
+    data = TMP / "admins-mfa"
+    link = link_of(cli(data, "init", "--admin", ADMIN))
+    s = Server(data)
+    a = Browser(s)
+    a.post("/api/session/link", {"link": link, "password": PASSWORD}).expect(200)
+
+    def person(email, role):
+        made = a.post("/api/admin/users", {"email": email, "roles": [role]}).expect(201).json
+        p = Browser(s)
+        p.post("/api/session/link", {"link": made["link"].split("#")[1], "password": "orchid lantern gravel"}).expect(200)
+        return p
+    basic, second = person("basic@example.com", "basic"), person("second@example.com", "admin")
+    a.put("/api/admin/security-policy", {"mfa": "ForceAdmins", "mfaGraceDays": 31}).expect(400)
+    got = a.put("/api/admin/security-policy", {"mfa": "ForceAdmins", "mfaGraceDays": 3}).expect(200).json
+    equal((got["mfa"], got["mfaGraceDays"]), ("ForceAdmins", 3))
+    second.get("/api/admin/users").expect(200)  # in grace
+    check(second.get("/api/session").json["mfaBy"], "the day is said")
+    equal(basic.get("/api/session").json["mfaBy"], None)
+    db = sqlite3.connect(data / "meta.db", timeout=30)
+    with db:  # three days later
+        db.execute("UPDATE setting SET value = value - ? WHERE name = 'mfa_since'", (3 * 86400000 + 1000,))
+        db.execute("UPDATE user SET joined_ms = joined_ms - ?", (3 * 86400000 + 1000,))
+    db.close()
+    second.get("/api/admin/users").expect(403)
+    second.post("/api/query", {"date": RANGE}).expect(403)
+    me = second.get("/api/session").expect(200).json
+    equal((me["mfaWanted"], me["permissions"]), (True, []))
+    basic.post("/api/query", {"date": RANGE}).expect(200)
+    g = lambda: basic.get("/api/session").expect(200).json
+    equal(g()["mfaWanted"], False)
+    seed = second.post("/api/me/mfa", {}).expect(200).json["secret"]
+    second.post("/api/me/mfa/confirm", {"secret": seed, "code": totp(seed)}).expect(200)
+    second.get("/api/admin/users").expect(200)
+    # an administrator by a group is one
+    team = second.post("/api/admin/groups", {"name": "chiefs", "roles": ["admin"]}).expect(201).json
+    people = second.get("/api/admin/users").json["users"]
+    who = next(u["id"] for u in people if u["email"] == "basic@example.com")
+    second.post(f"/api/admin/groups/{team['id']}/users", {"add": [who]}).expect(204)
+    equal(g()["mfaWanted"], True)
+    s.stop()
+
+
 def test_tags_that_row_rules_read():
     """4.5, T-ACC-13: who may not manage groups cannot change a tag a rule reads, nor one that such a tag reads."""
     t = bed()
     a, b = t.admin, t.people["basic"]
+    public = {"type": "public", "users": [], "groups": []}
+    a.put("/api/admin/acl-default", {"read": public, "write": public}).expect(200)
     rule = lambda key, value, to: {"to": to, "filters": {"costCenter": "AWS", "key": key, "type": "tag", "operator": "is", "value": value}}
     inner = a.post("/api/tags", {"name": "Inner", "kind": "rules", "defaultValue": "Untagged", "rules": [rule("team", "core", "x")]}).expect(201).json
     outer = a.post("/api/tags", {"name": "Outer", "kind": "rules", "defaultValue": "Untagged", "rules": [
@@ -410,7 +500,7 @@ def test_second_factor():
     db.close()
     check(seed["secret"] not in kept and kept)
     check(not any(seed["secret"].encode() in p.read_bytes() for p in t.data.glob("meta.db*")))
-    check((TMP / "access.key").exists())
+    check(kept.startswith("vault:") and (TMP / "access.vault-key").stat().st_mode & 0o777 == 0o400)
     fe = t.server.ask("POST", "/frontegg/identity/resources/auth/v1/user", {**login, "invitationToken": ""}).expect(200).json
     check(fe["mfaRequired"] and fe["mfaToken"] and fe["mfaDevices"]["authenticators"])
     done = t.server.ask("POST", "/frontegg/identity/resources/auth/v1/user/mfa/verify",
@@ -418,6 +508,44 @@ def test_second_factor():
     check(done["accessToken"] and done["expiresIn"] == 86400 and not done["mfaRequired"])
     t.admin.post(f"/api/admin/users/{u.id}/reset-mfa", {}).expect(204)
     check("user" in Browser(t.server).post("/api/session", login).expect(200).json)
+
+
+def test_a_seed_sealed_by_an_earlier_version():
+    """Its key was a file of its own, DIR.key: it opens, and is the vault's from then on. Sealed here by libsodium itself."""
+    name = ctypes.util.find_library("sodium")
+    if not name:
+        raise Skip("libsodium is not found")
+    sodium, t = ctypes.CDLL(name), bed()
+    u = t.person("older@example.com", "basic")
+    seed = u.post("/api/me/mfa", {}).expect(200).json["secret"]
+    u.post("/api/me/mfa/confirm", {"secret": seed, "code": totp(seed)}).expect(200)
+    key, nonce = os.urandom(32), os.urandom(24)
+    (TMP / "access.key").write_text(secret(key.hex()))
+    (TMP / "access.key").chmod(0o400)
+    with sqlite3.connect(t.data / "meta.db", timeout=30) as db:
+        account = db.execute("SELECT id FROM account").fetchone()[0]
+        about = f"{account}|{u.id}".encode()
+        box = ctypes.create_string_buffer(len(seed) + 16)
+        sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(box, None, seed.encode(), ctypes.c_ulonglong(len(seed)), about,
+                                                          ctypes.c_ulonglong(len(about)), None, nonce, key)
+        db.execute("UPDATE user SET totp = ?, totp_step = -1 WHERE id = ?", (base64.b64encode(nonce + box.raw).decode(), u.id))
+    db.close()
+    b = Browser(t.server)
+    login = {"email": "older@example.com", "password": "orchid lantern gravel"}
+    for wrong in ("000000" if totp(seed) != "000000" else "000001",):
+        asked = b.post("/api/session", login).expect(200).json
+        b.post("/api/session/code", {"challenge": asked["challenge"], "code": wrong}).expect(401)
+    code = totp(seed)
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": code}).expect(200)
+    with sqlite3.connect(t.data / "meta.db", timeout=30) as db:
+        kept = db.execute("SELECT totp FROM user WHERE id = ?", (u.id,)).fetchone()[0]
+    db.close()
+    check(kept.startswith("vault:"), kept[:10])
+    asked = Browser(t.server).post("/api/session", login).expect(200).json
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": code}).expect(401)  # used, in the new seal too
+    (TMP / "access.key").unlink()
+    later = totp(seed, time.time() + 30)
+    b.post("/api/session/code", {"challenge": asked["challenge"], "code": later}).expect(200)
 
 
 def test_groups_as_clients_know_them():

@@ -508,6 +508,41 @@ def test_a_custom_cost_in_another_currency():
         b.ask("DELETE", f"/api/custom-costs/{made['id']}").expect(204)
 
 
+def test_more_groups_than_one_scan_holds():
+    """2,920 resources on 731 days: the cells of the shown groups are scanned again, a few days at a time."""
+    data, r = TMP / "many", random.Random(3)
+    cli(data, "init", "--admin", ADMIN)
+    first, rows = day("2027-01-01"), []
+    for i in range(5840):
+        d = first + datetime.timedelta(days=(i * 7) % 731)
+        rows.append(dict(ROWS[0], ResourceId=f"r-{i % 2920}", BillingCurrency=("EUR", "USD", "GBP")[i % 3], BillingAccountId="acc-1",
+                         BilledCost=f"{i}.25", EffectiveCost=f"{i}.25", ListCost=f"{i}.25", ContractedCost=f"{i}.25",
+                         BillingPeriodStart=f"{d:%Y-%m}-01T00:00:00Z", ChargePeriodStart=f"{d}T00:00:00Z",
+                         BillingPeriodEnd=f"{(d.replace(day=1) + datetime.timedelta(days=32)):%Y-%m}-01T00:00:00Z",
+                         ChargePeriodEnd=f"{d + datetime.timedelta(days=1)}T00:00:00Z"))
+    cli(data, "load", "--source", "x", write(TMP / "many.csv", rows))
+    table = TMP / "many-rates.csv"
+    rate = {c: [(first + datetime.timedelta(days=90 * i), Fraction(r.randrange(900000, 1500000), 1000000)) for i in range(9)] for c in ("EUR", "GBP")}
+    table.write_text("day,currency,target,rate\n" + "".join(f"{d},{c},USD,{float(x):.6f}\n" for c, l in rate.items() for d, x in l))
+    cli(data, "currency", "load", table)
+
+    def own(x):
+        held = [v for d, v in rate.get(x["BillingCurrency"], []) if d <= row_day(x)]
+        return Fraction(Decimal(x["EffectiveCost"])) * (held[-1] if held else 1)
+
+    j = json.loads(cli(data, "query", "--from", str(first), "--to", "2028-12-31", "--group-by", "ResourceId", "--granularity", "daily",
+                       "--top", "3", "--format", "json"), parse_float=Decimal)
+    equal((j["currency"], j["groupCount"], len(j["buckets"])), ("USD", 2920, 731))
+    equal(Decimal(j["total"]["total"]), shown(sum(map(own, rows))))
+    for g in j["groups"]:
+        mine = [x for x in rows if x["ResourceId"] == g["values"][0]] if not g["isOthers"] else None
+        if mine:
+            near(g["total"], sum(map(own, mine)), g["values"])
+            at = {str(row_day(x)) for x in mine}
+            equal({b for b, c in zip(j["buckets"], g["cells"]) if Decimal(c)}, at, g["values"])
+    equal(sum(Decimal(g["total"]) for g in j["groups"]), Decimal(j["total"]["total"]))
+
+
 def test_two_at_once():
     b = with_rates()
     want, wrong = {t: shown(worth(ROWS, t)) for t in ("USD", "EUR", "GBP")}, []

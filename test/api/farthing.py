@@ -253,12 +253,23 @@ ROWS = bill_rows()
 _made = {}
 
 
+def share_by_default(data):
+    """The account's default access list: what one makes, all may see and change."""
+    open_to_all = {"type": "public", "users": [], "groups": []}
+    db = sqlite3.connect(pathlib.Path(data) / "meta.db")
+    with db:
+        db.execute("INSERT INTO setting (account, name, value) SELECT id, 'acl_default', ? FROM account",
+                   (json.dumps({"read": open_to_all, "write": open_to_all}),))
+    db.close()
+
+
 def data_dir():
     """An installation with ROWS loaded as source "bill"; made once."""
     if "data" not in _made:
         data = TMP / "data"
         _made["link"] = link_of(cli(data, "init", "--admin", ADMIN))
         cli(data, "load", "--source", "bill", write_bill(TMP / "bill.csv", ROWS))
+        share_by_default(data)
         _made["data"] = data
     return _made["data"]
 

@@ -1,15 +1,17 @@
 """Hardening of security.md that spans the whole program: who may send a secret where, what asks for a proof."""
 import fnmatch
 import json
+import pathlib
+import time
 
-from farthing import PASSWORD, TMP, Browser, Server, check, cli, data_dir, equal, link_of, routes, server, shutil
+from farthing import PASSWORD, TMP, Browser, Server, check, cli, data_dir, equal, link_of, routes, server, shutil, wait_until
 
 # What security.md SE-6 counts as sensitive; the paths of routes, unsafe methods.
 SENSITIVE = ("/api/admin/users", "/api/admin/users/{id}", "/api/admin/users/{id}/reset-mfa", "/api/admin/roles*", "/api/admin/groups*",
              "/api/admin/data-access", "/api/admin/security-policy", "/api/admin/sso*", "/api/admin/scim*", "/api/admin/invite-links",
              "/api/credentials*", "/api/me/mfa*", "/api/me/tokens", "/api/tokens", "/api/tokens/{id}/rotate", "/api/me/tokens/{id}/rotate")
 # Unsafe by method, but they only take away or only look.
-MILD = {"DELETE /api/admin/invite-links/{id}", "POST /api/admin/data-access/preview"}
+MILD = {"DELETE /api/admin/invite-links/{id}", "POST /api/admin/data-access/preview", "POST /api/admin/sso/{id}/test"}
 
 
 def test_every_sensitive_route_wants_a_proof():
@@ -41,8 +43,7 @@ def vault():
         shutil.copytree(data_dir(), data, ignore=shutil.ignore_patterns("lock", "farthing.sock"))
         key = TMP / "hard.key"
         cli(None, "vault", "key", key)
-        link = link_of(cli(data, "init", "--admin", "hard@example.com")) if not (data / "meta.db").exists() else \
-            link_of(cli(data, "link", "--email", "ann@example.com"))
+        link = link_of(cli(data, "link", "--email", "ann@example.com"))
         s = Server(data, args=("--vault-key", key))
         b = Browser(s)
         b.post("/api/session/link", {"link": link, "password": PASSWORD}).expect(200)
@@ -74,3 +75,55 @@ def test_a_stored_secret_is_sent_to_its_vendor_only():
         check(c["lastUsedAt"] is not None or c["id"] == app, "used")
         b.ask("DELETE", f"/api/credentials/{c['id']}").expect(204)
     equal(b.get("/api/credentials").json["credentials"], [])
+
+
+def test_forwarded_addresses_count_from_our_proxies_only():
+    """HT-4, HT-6: the right-most hop that is no proxy of ours; nothing when the operator named none."""
+    vault()
+    def seen(s, *lines):
+        """The address that the server's log has for a request with these X-Forwarded-For lines."""
+        c = s.connect()
+        c.putrequest("GET", "/healthz")
+        for v in lines:
+            c.putheader("X-Forwarded-For", v)
+        rid = "%08x-0000-4000-8000-000000000000" % len(cases_seen)
+        cases_seen.append(lines)
+        c.putheader("X-Request-Id", rid)
+        c.endheaders()
+        c.getresponse().read()
+        c.close()
+        log = lambda: [x for x in pathlib.Path(s.log.name).read_text(errors="replace").splitlines() if rid in x]
+        s.log.flush()
+        return wait_until(log)[0].split(" ip=")[1].split()[0]
+    cases_seen = []
+    plain = _made["s"]
+    for lines in (("203.0.113.9",), ("1.1.1.1, 2.2.2.2",)):
+        equal(seen(plain, *lines), "127.0.0.1", "no proxy is trusted")
+    plain.ask("GET", "/metrics").expect(200)
+    for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+        plain.ask("GET", "/metrics", headers={header: "127.0.0.1"}).expect(404)
+    _made["s"].stop()
+    cli(_made["data"], "serve", "--trusted-proxy", "nonsense", code=2)
+    s = _made["s"] = Server(_made["data"], args=("--vault-key", TMP / "hard.key", "--trusted-proxy", "127.0.0.1, 10.0.0.0/8,2001:db8::/32"))
+    _made.pop("b")
+    for lines, want in ((("203.0.113.9",), "203.0.113.9"),
+                        (("6.6.6.6, 203.0.113.9",), "203.0.113.9"),              # what the client wrote does not count
+                        (("6.6.6.6, 203.0.113.9, 10.1.2.3",), "203.0.113.9"),    # two proxies of ours
+                        (("6.6.6.6", "203.0.113.9", "10.1.2.3"), "203.0.113.9"),  # as three lines
+                        (("10.0.0.1, 10.0.0.2",), "10.0.0.1"),                   # all ours: the farthest
+                        (("203.0.113.9:4711",), "203.0.113.9"),
+                        (("[2001:db9::5]:4711",), "2001:db9::5"),
+                        (("2001:db9::5, 2001:db8::1",), "2001:db9::5"),
+                        (("evil<script>",), "127.0.0.1"),
+                        (("203.0.113.9, unknown",), "127.0.0.1"),
+                        (("203.0.113.9,",), "127.0.0.1"),
+                        (("0.0.0.0/0",), "127.0.0.1"),
+                        (("1.2.3.4 5.6.7.8",), "127.0.0.1"),
+                        ((",".join(["10.0.0.1"] * 400),), "10.0.0.1")):          # and it ends
+        equal(seen(s, *lines), want, lines)
+    # each client has its own count of wrong passwords: one cannot lock the others out
+    guess = lambda ip: s.ask("POST", "/api/session", {"email": f"x{time.monotonic_ns()}@example.com", "password": "wrong words here"},
+                             {"X-Forwarded-For": ip, "Sec-Fetch-Site": "same-origin", "X-Requested-With": "t", "Content-Type": "application/json"}).status
+    codes = [guess("198.51.100.7") for _ in range(24)]
+    equal((codes[0], codes[-1]), (401, 429))
+    equal(guess("198.51.100.8"), 401, "another client")

@@ -49,7 +49,7 @@ class Tag:
 
     def first_value(self, part, day):
         """Before its entries move anything."""
-        if self.relation and id(self.relation) in part.tuples:
+        if self.relation and part.tuples.get(id(self.relation)):
             return part.tuples[id(self.relation)][self.component] or self.default
         for condition, to, first, last in self.rules:
             if first <= day <= last and condition.holds(part):
@@ -124,9 +124,8 @@ class Naive:
         total, out = sum(weights.values()), []
         for target, w in weights.items():
             p = part.piece(Fraction(w) / total)
-            if any(target):
-                p.tuples[id(relation)] = target
-            else:
+            p.tuples[id(relation)] = target if any(target) else None  # divided once, whoever asks for the next component
+            if not any(target):
                 p.shared = part.shared
             out.append(p)
         return out

@@ -10,7 +10,7 @@ import threading
 import uuid
 from decimal import Decimal
 
-from farthing import (ADMIN, PASSWORD, ROWS, TMP, TODAY, Browser, Key, Server, check, cli, equal, link_of, meta, millis,
+from farthing import (share_by_default, ADMIN, PASSWORD, ROWS, TMP, TODAY, Browser, Key, Server, check, cli, equal, link_of, meta, millis,
                       round10, wait_until, write_bill)
 
 _made = {}
@@ -24,6 +24,7 @@ def bed():
     if not _made:
         data = TMP / "tags-data"
         link = link_of(cli(data, "init", "--admin", ADMIN))
+        share_by_default(data)
         cli(data, "load", "--source", "bill", write_bill(TMP / "tags-bill.csv", ROWS))
         _made["keys"] = [Key(data) for _ in range(3)]
         _made["reader"] = Key(data, "read-only")
@@ -149,7 +150,7 @@ def test_v2_round_trip():
     made = answer.json["data"]
     equal(set(made), {"id", "name", "defaultValue", "rules", "acl", "createdBy", "updatedBy", "createdAt", "updatedAt"})
     public = {"type": "public", "users": [], "groups": []}
-    equal(made["acl"], {"read": public, "write": public})
+    equal(made["acl"], {"read": public, "write": public})  # the default of this account, farthing.share_by_default
     check(ISO.fullmatch(made["createdAt"]) and "@" in made["updatedBy"], made)
     equal(made["rules"], [{"to": "Core", "filters": {"AND": [
         {"costCenter": "AWS", "key": "team", "type": "tag", "displayName": "team", "operator": "notIs", "value": ["data"]},

@@ -1,4 +1,6 @@
 // peers.mjs - real servers and real clients for the tests of connections.
+//   node peers.mjs saml FILE                     npm's saml-idp with FILE's options; prints "port N" and stays
+//   node peers.mjs encrypt                       XML encryption of what comes in
 //   node peers.mjs s3 DIR | azurite DIR          a server; prints "port N" and stays
 //   node peers.mjs put-azure URL CONTAINER DIR   the Azure SDK writes DIR's files under their names
 import fs from "node:fs";
@@ -58,5 +60,32 @@ async function putAzure(url, container, dir) {
   console.log(JSON.stringify({ sas: sas(60), expired: sas(-60) }));
 }
 
-const jobs = { s3, azurite, "put-azure": putAzure };
+// npm's saml-idp with the options of a file. Its requests of people are answered by whoever posts its form.
+async function saml(file) {
+  const { runServer } = require("saml-idp");
+  const options = JSON.parse(fs.readFileSync(file));
+  const port = options.port ?? await freePort();
+  console.log = () => {};
+  runServer({ ...options, port });
+  const ready = () => {
+    const s = net.connect(port, "127.0.0.1", () => { s.destroy(); process.stdout.write(`port ${port}\n`); });
+    s.on("error", () => setTimeout(ready, 50));
+  };
+  ready();
+}
+
+// Standard input {text, cert, cipher, transport}: encrypted for the certificate, as XML.
+async function encrypt() {
+  const { encrypt: seal } = require("xml-encryption");
+  const { text, cert, cipher, transport } = JSON.parse(fs.readFileSync(0));
+  const { createPublicKey } = require("node:crypto");
+  seal(text, { rsa_pub: createPublicKey(cert).export({ type: "spki", format: "pem" }), pem: cert, encryptionAlgorithm: cipher,
+    keyEncryptionAlgorithm: transport, disallowEncryptionWithInsecureAlgorithm: false, warnInsecureAlgorithm: false },
+    (error, xml) => {
+      if (error) throw error;
+      process.stdout.write(xml);
+    });
+}
+
+const jobs = { encrypt, s3, saml, azurite, "put-azure": putAzure };
 await jobs[what](...rest);

@@ -18,7 +18,7 @@ static void every_row_is_whole(void **state)
         if (!r->path || r->path[0] != '/' || !r->fn || !r->doc || !r->doc[0] || !r->codes ||
             (unsigned)r->perm >= FA_PERM__COUNT || !fa_perm_name(r->perm)[0])
             fail_msg("%s %s is not whole", r->method, r->path);
-        if (r->perm != FA_PERM_PUBLIC && !(r->flags & (FA_RT_TOKEN | FA_RT_SESSION)))
+        if (r->perm != FA_PERM_PUBLIC && !(r->flags & (FA_RT_TOKEN | FA_RT_SESSION | FA_RT_SCIM)))
             fail_msg("%s %s: nobody can prove who he is", r->method, r->path);
     }
 }
@@ -36,6 +36,10 @@ static void only_these_are_public(void **state)
                                        "GET /api/sso/{id}/start",
                                        "GET /api/sso/{id}/callback",
                                        "POST /api/sso/{id}/backchannel",
+                                       "GET /api/sso/{id}/metadata",
+                                       "POST /api/sso/{id}/acs",
+                                       "GET /api/sso/{id}/slo",
+                                       "POST /api/sso/{id}/slo",
                                        "POST /frontegg/identity/resources/auth/v1/user",
                                        "POST /frontegg/identity/resources/auth/v1/user/mfa/verify",
                                        "GET /healthz",

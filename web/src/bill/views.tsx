@@ -9,6 +9,7 @@ import type { SavedView, Session } from '../lib/types';
 import { Guarded, Skeleton } from '../parts/basic';
 import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
+import { Share } from '../parts/share';
 
 export function viewAddress(v: SavedView, session: Session): string {
     const question = complete(v.question, session.account.defaultCostType);
@@ -67,9 +68,11 @@ export function ViewsMenu({ state, session, current }: { state: State; session: 
     const all = useCell(viewCell);
     const [search, setSearch] = useState('');
     const [renaming, setRenaming] = useState<string | null>(null);
+    const [sharing, setSharing] = useState<SavedView | null>(null);
     const why = whyNot('views.manage');
     const list = (all ?? []).filter((v) => matches(v.name, search)).sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
     return (
+        <>
         <Panel class="quiet viewname" title="Saved views" label={<>{current ? current.name : 'Views'}<span class="caret" aria-hidden="true" /></>}>
             {(close) => (
                 <div class="viewlist">
@@ -96,6 +99,7 @@ export function ViewsMenu({ state, session, current }: { state: State; session: 
                                             <span class="acts">
                                                 <Guarded why={why} class="link" label={`Rename ${v.name}`} onClick={() => setRenaming(v.id)}>rename</Guarded>
                                                 <Guarded why={why} class="link" label={`Overwrite ${v.name} with what is shown`} onClick={() => void overwrite(state, v).then(close)}>overwrite</Guarded>
+                                                <button type="button" class="link" aria-label={`Share ${v.name}`} onClick={() => { close(); setSharing(v); }}>share</button>
                                                 <button type="button" class="link" aria-label={`Copy id of ${v.name}`} onClick={() => void copy(v.id, 'View id')}>copy id</button>
                                                 <Guarded why={why} class="link" label={`Delete ${v.name}`} onClick={() => void remove(v)}>delete</Guarded>
                                             </span>
@@ -109,6 +113,8 @@ export function ViewsMenu({ state, session, current }: { state: State; session: 
                 </div>
             )}
         </Panel>
+        {sharing ? <Share kind="view" id={sharing.id} name={sharing.name} onClose={() => setSharing(null)} /> : null}
+        </>
     );
 }
 

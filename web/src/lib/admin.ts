@@ -75,6 +75,7 @@ export interface Policy {
     absoluteMinutes: number;
     maxSessions: number;
     mfa: string;
+    mfaGraceDays: number;
     rememberDevice: boolean;
     rememberDays: number;
     ipAllow: string[];

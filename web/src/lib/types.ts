@@ -96,7 +96,8 @@ export interface Session {
     viewingAs: boolean;
     mfa: boolean;
     mfaWanted: boolean;
-    account: { id: string; name: string; currency: string; defaultCostType: string };
+    mfaBy: string | null;
+    account: { id: string; name: string; currency: string; defaultCostType: string; costTypes: string[]; edp: boolean };
     permissions: string[];
     today: string;
     knownTo: string | null;

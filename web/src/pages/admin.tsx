@@ -12,8 +12,10 @@ import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
 import { Audit, Security } from './adminlog';
 import { Groups } from './admingroups';
+import { Explain } from './adminexplain';
 import { Mail } from './adminmail';
 import { Roles } from './adminroles';
+import { JoinLinks } from './joinlinks';
 import { sentence } from './signin';
 
 const TABS: [path: string, name: string, permission: string, Screen: () => JSX.Element][] = [
@@ -23,6 +25,7 @@ const TABS: [path: string, name: string, permission: string, Screen: () => JSX.E
     ['/admin/vault', 'Credentials', 'vault.list', Credentials],
     ['/admin/security', 'Security', 'security.edit', Security],
     ['/admin/mail', 'Mail', 'security.edit', Mail],
+    ['/admin/explain', 'Explain access', 'groups.manage', Explain],
     ['/admin/audit', 'Audit log', 'audit.view', Audit],
 ];
 
@@ -165,6 +168,7 @@ function Users(): JSX.Element {
                     </div>
                 )}
             </section>
+            <JoinLinks roleName={roleName} />
             {open ? <EditUser user={open === 'new' ? null : open} users={users ?? []} roles={roles} onClose={(r) => { setOpen(null); if (r) setMade(r); load(); }} /> : null}
             {made ? <ShowLink made={made} onClose={() => setMade(null)} /> : null}
         </>

@@ -13,7 +13,7 @@ import { caught, Problem } from './admin';
 
 const NUMBERS: [keyof Policy, string][] = [
     ['minLength', 'Characters of a password, at least'], ['idleMinutes', 'Minutes without use that end a session'], ['absoluteMinutes', 'Minutes that a session lasts at most'],
-    ['maxSessions', 'Sessions of one person at once'], ['rememberDays', 'Days that a browser is remembered'], ['inviteHours', 'Hours that an invitation is good'], ['tokenConcurrent', 'Requests of one token at once (0: as the server was started)'],
+    ['mfaGraceDays', 'Days that a person may go on without a wanted second factor'], ['maxSessions', 'Sessions of one person at once'], ['rememberDays', 'Days that a browser is remembered'], ['inviteHours', 'Hours that an invitation is good'], ['tokenConcurrent', 'Requests of one token at once (0: as the server was started)'],
 ];
 const LISTS: [keyof Policy, string][] = [
     ['ipAllow', 'Addresses that may sign in (empty: any)'], ['ipBlock', 'Addresses that may not'], ['emailDomains', 'Domains that may be invited (empty: any)'],
@@ -36,7 +36,7 @@ export function Security(): JSX.Element {
     return (
         <section class="card pad">
             <form class="stack policy" onSubmit={(e) => { e.preventDefault(); save(); }}>
-                <label>Second factor<select value={policy.mfa} onChange={(e) => set('mfa', e.currentTarget.value)}><option value="DontForce">everybody as he likes</option><option value="ForceExceptSSO">for all who sign in with a password</option><option value="Force">for everybody</option></select></label>
+                <label>Second factor<select value={policy.mfa} onChange={(e) => set('mfa', e.currentTarget.value)}><option value="DontForce">everybody as he likes</option><option value="ForceAdmins">for administrators who sign in with a password</option><option value="ForceExceptSSO">for all who sign in with a password</option><option value="Force">for everybody</option></select></label>
                 {NUMBERS.map(([name, label]) => <label key={name}>{label}<input type="number" value={policy[name] as number} aria-invalid={wrong?.field === name ? 'true' : undefined} onInput={(e) => set(name, Number(e.currentTarget.value))} /></label>)}
                 {LISTS.map(([name, label]) => <label key={name}>{label}<input type="text" value={(policy[name] as string[]).join(', ')} aria-invalid={wrong?.field === name ? 'true' : undefined} onChange={(e) => set(name, e.currentTarget.value.split(/[\s,]+/).filter(Boolean))} /></label>)}
                 {SWITCHES.map(([name, label]) => <label class="inline" key={name}><input type="checkbox" checked={policy[name] as boolean} onChange={(e) => set(name, e.currentTarget.checked)} />{label}</label>)}

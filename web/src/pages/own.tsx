@@ -1,15 +1,16 @@
 /* own.tsx - parts of the profile: second factor, where one is signed in, personal tokens. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { go, may, sayError, session as sessionCell, toast } from '../app';
+import { go, may, sayError, session as sessionCell, toast, whyNot } from '../app';
 import type { Me, SessionInfo } from '../lib/admin';
 import { call, get, type ApiError } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { moment } from '../lib/day';
-import type { Session } from '../lib/types';
-import { CopyField } from '../parts/basic';
+import type { Session, Token } from '../lib/types';
+import { CopyField, Guarded } from '../parts/basic';
 import { Dialog } from '../parts/panel';
 import { caught, Problem } from './admin';
+import { Generate, Revoke } from './tokens';
 
 export function SecondFactor(): JSX.Element {
     const [me, setMe] = useState<Me | null>(null);
@@ -75,7 +76,44 @@ export function OwnSessions(): JSX.Element {
                     {s.current ? null : <button type="button" class="link" onClick={() => end(s.id)}>End<span class="away"> the session of {s.ip}</span></button>}</li>
             ))}</ul>
             {list.length > 1 ? <div class="row"><button type="button" onClick={() => end(null)}>End all others</button></div> : null}
-            {may('tokens.personal.manage') ? <p class="small soft"><a href="/tokens" onClick={(e) => { e.preventDefault(); go('/tokens'); }}>Tokens</a> sign in programs.</p> : null}
+            {may('tokens.account.manage') ? <p class="small soft"><a href="/tokens" onClick={(e) => { e.preventDefault(); go('/tokens'); }}>API tokens of the account</a> sign in programs.</p> : null}
+        </section>
+    );
+}
+
+/** Tokens that sign in programs as oneself. */
+export function OwnTokens(): JSX.Element {
+    const session = useCell(sessionCell) as Session;
+    const [list, setList] = useState<Token[]>([]);
+    const [adding, setAdding] = useState(false);
+    const [turned, setTurned] = useState<{ clientId: string; secretKey: string } | null>(null);
+    const why = whyNot('tokens.personal.manage');
+    const load = (): void => {
+        if (!why) get<{ tokens: Token[] }>('/api/me/tokens').then((r) => setList(r.tokens.filter((t) => t.state === 'active'))).catch(() => undefined);
+    };
+    useEffect(load, []);
+    const revoke = (t: Token): void => void call('DELETE', `/api/me/tokens/${t.id}`).then(() => { toast(`Token "${t.description}" revoked`); load(); }).catch((e: unknown) => sayError('could not revoke the token', e));
+    const turn = (t: Token): void => void call<{ clientId: string; secretKey: string }>('POST', `/api/me/tokens/${t.id}/rotate`).then(setTurned).catch((e: unknown) => sayError('could not rotate the token', e));
+    return (
+        <section class="card pad" aria-labelledby="owntokens">
+            <h2 id="owntokens">Personal tokens</h2>
+            <div class="stack">
+            <p class="soft">A program with one of these asks as you: it sees your rows and may do at most what you may.</p>
+            {list.length ? (
+                <ul class="plainlist">{list.map((t) => (
+                    <li key={t.id}><span class="what">{t.description}<span class="soft small"> {t.role}, {t.lastUsedAt ? `last used ${moment(t.lastUsedAt, session.today)}` : 'never used'}, {t.expiresAt ? `until ${moment(t.expiresAt, session.today)}` : 'without an end'}</span></span>
+                        <span class="row"><button type="button" class="link" onClick={() => turn(t)}>Rotate<span class="away"> {t.description}</span></button><Revoke t={t} why={why} onRevoke={() => revoke(t)} /></span></li>
+                ))}</ul>
+            ) : <p class="small soft">None yet.</p>}
+            <div class="row"><Guarded why={why} onClick={() => setAdding(true)}>Generate a personal token</Guarded></div>
+            </div>
+            {adding ? <Generate base="/api/me/tokens" onClose={() => { setAdding(false); load(); }} /> : null}
+            {turned ? (
+                <Dialog title="A new secret key" kind="middle" onClose={() => setTurned(null)}>
+                    <div class="stack"><p>It is shown this once. The one before works for a day more.</p><CopyField label="Client id" value={turned.clientId} /><CopyField label="Secret key" value={turned.secretKey} />
+                        <div class="row end"><button type="button" class="primary" onClick={() => setTurned(null)}>I have kept it</button></div></div>
+                </Dialog>
+            ) : null}
         </section>
     );
 }

@@ -6,7 +6,7 @@ import { ApiError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
 import { SearchButton } from '../parts/basic';
-import { OwnSessions, SecondFactor } from './own';
+import { OwnSessions, OwnTokens, SecondFactor } from './own';
 import { lengthOf, PASSWORD_MIN, PasswordHint, sentence } from './signin';
 
 export const signOut = (): void => void call('DELETE', '/api/session').then(signedOut).catch((e: unknown) => sayError('could not sign out', e));
@@ -55,6 +55,7 @@ export function Profile(): JSX.Element {
                 </section>
                 <SecondFactor />
                 <OwnSessions />
+                <OwnTokens />
             </div>
         </>
     );

@@ -14,6 +14,7 @@ import { defaultQuestion } from '../lib/question';
 import type { Question, Session } from '../lib/types';
 import { Failure, Guarded, SearchButton, Skeleton } from '../parts/basic';
 import { Panel } from '../parts/panel';
+import { Share } from '../parts/share';
 import { DictionaryEditor, HierarchyEditor } from '../tags/dictionary';
 import { difference, fromDocument, lacks, sameDraft, toDocument, type Draft } from '../tags/draft';
 import { GraphDialog } from '../tags/graph';
@@ -74,6 +75,7 @@ function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null;
     const [draft, setDraft] = useState<Draft>(saved);
     const [basis, setBasis] = useState<Basis>({ date: { relativeRange: 'last30Days', type: 'day' }, costType: session.account.defaultCostType });
     const [layer, setOwnLayer] = useState<Layer>(layerRef?.current ?? 'none');
+    const [sharing, setSharing] = useState(false);
     const setLayer = (l: Layer): void => {
         if (layerRef) layerRef.current = l;
         setOwnLayer(l);
@@ -143,6 +145,7 @@ function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null;
                 {dirty && !readOnly ? <span class="soft small edited">edited</span> : null}
                 <span class="sp" />
                 <SearchButton />
+                {id && !start.predefined ? <button type="button" onClick={() => setSharing(true)}>Share</button> : null}
                 {id ? <button type="button" onClick={() => setLayer('versions')}>Versions</button> : null}
                 {id ? (
                     <Panel class="square" title="More" name="More" label={<span aria-hidden="true">⋯</span>}>
@@ -195,6 +198,7 @@ function Editor({ id, start, layerRef, onSaved, onReload }: { id: string | null;
                 </div>
                 {tab === 'tagging' ? (ready ? <PreviewPane p={preview} draft={draft} basis={basis} onBasis={setBasis} keyAt={keyAt} onKey={setKeyAt} /> : <aside class="card previewpane" aria-label="Preview"><div class="panehead"><h2>Preview</h2></div><p class="pad soft">What the tag does to the bill appears here as soon as it has {complete(draft)}.</p></aside>) : null}
             </div>
+            {sharing && id ? <Share kind="virtual_tag" id={id} name={draft.name} onClose={() => setSharing(false)} /> : null}
             {layer === 'versions' && id ? <Versions id={id} name={draft.name} onClose={() => setLayer('none')} onChanged={reload} /> : null}
             {layer === 'graph' ? <GraphDialog {...(id ? { focus: id } : {})} onClose={() => setLayer('none')} /> : null}
             {layer === 'usage' && id ? <Usage id={id} name={draft.name} onClose={() => setLayer('none')} /> : null}

@@ -12,6 +12,7 @@ import { count } from '../lib/dec';
 import { addDays, daysBetween, longDay, moment, shortDay, spanText } from '../lib/day';
 import type { Session } from '../lib/types';
 import { CopyField, Empty, Failure, Guarded, SearchButton, Skeleton } from '../parts/basic';
+import { Share } from '../parts/share';
 import { Lines } from '../parts/lines';
 import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
@@ -36,6 +37,7 @@ export function TelemetryCentre(): JSX.Element {
     const where = useCell(place);
     const [state, setState] = useState<Telemetry[] | ApiError | null>(null);
     const [making, setMaking] = useState<Telemetry | 'new' | null>(null);
+    const [sharing, setSharing] = useState<Telemetry | null>(null);
     const [feeding, setFeeding] = useState<Telemetry | null>(null);
     const p = new URLSearchParams(where.search);
     const active = p.get('state') ?? 'active';
@@ -112,6 +114,7 @@ export function TelemetryCentre(): JSX.Element {
                                                     {t.type === 'push' ? <button type="button" class="line" onClick={() => { close(); setFeeding(t); }}>How to push</button> : null}
                                                     {t.type === 'csv' || t.type === 'prometheus' ? <Guarded why={why} class="line" onClick={() => { close(); refresh(t); }}>{t.type === 'csv' ? 'Read the drop folder now' : 'Ask now'}</Guarded> : null}
                                                     <Guarded why={why} class="line" onClick={() => { close(); setMaking(t); }}>Edit</Guarded>
+                                                    <button type="button" class="line" onClick={() => { close(); setSharing(t); }}>Share</button>
                                                     <button type="button" class="line" onClick={() => { close(); void copy(t.id, 'Telemetry id'); }}>Copy id</button>
                                                     <hr />
                                                     <Guarded why={why} class="line" onClick={() => { close(); put(t, { isActive: !t.isActive }, t.isActive ? `"${t.name}" takes no more points; what it has stays` : `"${t.name}" is active`); }}>{t.isActive ? 'Deactivate' : 'Activate'}</Guarded>
@@ -127,6 +130,7 @@ export function TelemetryCentre(): JSX.Element {
                 )}
             </section>
             {open && opened ? <Points t={opened} session={session} onClose={() => set('open', null)} /> : null}
+            {sharing ? <Share kind="telemetry" id={sharing.id} name={sharing.name} onClose={() => setSharing(null)} /> : null}
             {making ? <Edit t={making === 'new' ? null : making} onClose={() => setMaking(null)} onSaved={(t) => { setMaking(null); changed(); if (making === 'new' && (t.type === 'csv' || t.type === 'push')) setFeeding(t); }} /> : null}
             {feeding ? (feeding.type === 'push' ? <HowToPush t={feeding} onClose={() => setFeeding(null)} /> : <Feed t={feeding} onClose={() => setFeeding(null)} onDone={changed} />) : null}
         </>

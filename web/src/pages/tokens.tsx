@@ -70,15 +70,17 @@ export function Tokens(): JSX.Element {
 const day = (iso: string): string => new Date(iso).toISOString().slice(0, 10);
 
 /** Revoking cannot be undone, so it asks, in place. */
-function Revoke({ t, why, onRevoke }: { t: Token; why: string | null; onRevoke: () => void }): JSX.Element {
+export function Revoke({ t, why, onRevoke }: { t: Token; why: string | null; onRevoke: () => void }): JSX.Element {
     const [sure, setSure] = useState(false);
     if (!sure) return <Guarded why={why} class="link" label={`Revoke ${t.description}`} onClick={() => setSure(true)}>Revoke</Guarded>;
     return <span class="row end"><button type="button" class="danger" ref={(el) => el?.focus()} onClick={onRevoke}>Revoke for good</button><button type="button" class="link" onClick={() => setSure(false)}>keep</button></span>;
 }
 
-function Generate({ onClose }: { onClose: () => void }): JSX.Element {
+/** `base` is where it is made: the account's tokens, or one's own, which see what their owner sees. */
+export function Generate({ base = '/api/tokens', onClose }: { base?: string; onClose: () => void }): JSX.Element {
     const [roles, setRoles] = useState<Role[]>([]);
     const [description, setDescription] = useState('');
+    const own = base !== '/api/tokens';
     const [role, setRole] = useState('api-token');
     const [days, setDays] = useState('90');
     const [group, setGroup] = useState('');
@@ -87,7 +89,7 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
     const [error, setError] = useState<ApiError | null>(null);
     const [busy, setBusy] = useState(false);
     useEffect(() => {
-        if (may('users.view')) get<{ groups: { id: string; name: string }[] }>('/api/principals').then((r) => setGroups(r.groups)).catch(() => undefined);
+        if (!own && may('users.view')) get<{ groups: { id: string; name: string }[] }>('/api/principals').then((r) => setGroups(r.groups)).catch(() => undefined);
         get<{ roles: Role[] }>('/api/roles').then((r) => {
             setRoles(r.roles);
             if (!r.roles.some((x) => x.key === 'api-token') && r.roles[0]) setRole(r.roles[0].key);
@@ -96,7 +98,7 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
     const send = (): void => {
         setBusy(true);
         setError(null);
-        call<{ clientId: string; secretKey: string }>('POST', '/api/tokens', { description: description.trim(), role, expiresInDays: days ? Number(days) : null, ...(group ? { groups: [group] } : { allRows: true }) })
+        call<{ clientId: string; secretKey: string }>('POST', base, { description: description.trim(), role, expiresInDays: days ? Number(days) : null, ...(own ? {} : group ? { groups: [group] } : { allRows: true }) })
             .then(setMade)
             .catch((e: unknown) => {
                 setBusy(false);
@@ -121,7 +123,7 @@ function Generate({ onClose }: { onClose: () => void }): JSX.Element {
                 <label>Description<input type="text" value={description} maxLength={200} autofocus placeholder="Which program will use it" onInput={(e) => setDescription(e.currentTarget.value)} /></label>
                 <label>Role<select value={role} onChange={(e) => setRole(e.currentTarget.value)}>{(roles.length ? roles : [{ key: role, name: role, description: '' }]).map((r) => <option key={r.key} value={r.key}>{r.name}</option>)}</select></label>
                 <p class="small soft">{roles.find((r) => r.key === role)?.description ?? ''}</p>
-                <label>Sees<select value={group} onChange={(e) => setGroup(e.currentTarget.value)}><option value="">all rows</option>{groups.map((g) => <option key={g.id} value={g.id}>the rows of {g.name}</option>)}</select></label>
+                {own ? <p class="small soft">It sees what you see, and never does more than you may.</p> : <label>Sees<select value={group} onChange={(e) => setGroup(e.currentTarget.value)}><option value="">all rows</option>{groups.map((g) => <option key={g.id} value={g.id}>the rows of {g.name}</option>)}</select></label>}
                 <label>Expires after<select value={days} onChange={(e) => setDays(e.currentTarget.value)}>{EXPIRY.map(([d, label]) => <option key={d} value={d}>{label}</option>)}</select></label>
                 {error ? <p class="problem" role="alert">{error.message}{error.hint ? `. ${error.hint}` : ''}</p> : null}
                 <div class="row end"><button type="button" class="quiet" onClick={onClose}>Cancel</button><button class="primary" disabled={!description.trim() || busy}>Generate</button></div>

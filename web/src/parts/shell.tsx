@@ -4,6 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { commands, dropToast, go, layer, leave, leaving, may, place, sayError, session as sessionCell, setTheme, slash, toasts, unsaved, views as viewCell, type Command } from '../app';
 import { call } from '../lib/api';
 import { useCell } from '../lib/cell';
+import { moment } from '../lib/day';
 import type { Session } from '../lib/types';
 import { signOut } from '../pages/profile';
 import { viewAddress } from '../bill/views';
@@ -31,6 +32,7 @@ export const MAP: Entry[] = [
     { to: '/currencies', name: 'Currencies', icon: 'coin', key: 'u', group: 'Settings', needs: 'account.view' },
     { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/quality', name: 'Data quality', icon: 'check', key: 'q', group: 'Data' },
+    { to: '/cost-types', name: 'Cost types', icon: 'scale', key: 'x', group: 'Settings', needs: 'edp.view' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/admin', name: 'Administration', icon: 'people', key: 'a', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
@@ -122,6 +124,8 @@ export function Shell({ children }: { children: ComponentChildren }): JSX.Elemen
                         <button type="button" onClick={() => void call('DELETE', '/api/admin/view-as').then(() => location.assign('/admin')).catch((e: unknown) => sayError('could not stop', e))}>Own eyes again</button></p>
                 ) : session?.mfaWanted && !session.mfa ? (
                     <p class="banner" role="status">Your account wants a second factor before anything else. <a href="/settings" onClick={(e) => { e.preventDefault(); go('/settings'); }}>Set it up</a></p>
+                ) : session?.mfaBy && !session.mfa ? (
+                    <p class="banner" role="status">Your account wants a second factor by {moment(session.mfaBy, session.today)}; after that nothing else is open. <a href="/settings" onClick={(e) => { e.preventDefault(); go('/settings'); }}>Set it up</a></p>
                 ) : null}
                 <main id="main" tabIndex={-1}>{children}</main>
             </div>
