@@ -327,8 +327,8 @@ static void test_damage_is_found(void **state)
 {
     static const char *const harm[] = {
         "UPDATE daily SET fair = fair + 1 WHERE rowid = (SELECT min(rowid) FROM daily)",
-        "UPDATE daily SET net_fair = NULL, net_fair_rest = NULL WHERE rowid = (SELECT min(rowid)"
-        " FROM daily WHERE net_fair <> effective)",
+        ("UPDATE daily SET net_fair = NULL, net_fair_rest = NULL WHERE rowid = (SELECT min(rowid)"
+         " FROM daily WHERE net_fair <> effective)"),
         "DELETE FROM fair_part",
     };
     fixture *f = *state;
