@@ -206,7 +206,7 @@ static bool is_method(const char *method)
 }
 
 /* Everything the headers decide. */
-static void begin(fa_wire *w, const char *method)
+static void begin(fa_wire *w, const char *method, const char *version)
 {
     header_sum sum = {0};
     fa_str raw = w->uri;
@@ -235,6 +235,7 @@ static void begin(fa_wire *w, const char *method)
             raw.n = i;
         }
     MHD_get_connection_values_n(w->conn, MHD_HEADER_KIND, header_size, &sum);
+    sum.bad = sum.bad || (sum.encodings && strcmp(version, "HTTP/1.1") != 0); /* RFC 9112 6.1 */
     if (w->uri.n > URI_MAX || !w->uri.p) {
         fa_fail(&w->err, FA_EINVAL, "the request line is longer than %d bytes", URI_MAX);
         refuse(w, FA_EINVAL, 414, "URI_TOO_LONG");
@@ -379,11 +380,10 @@ enum MHD_Result fa_wire_step(void *server, struct MHD_Connection *c, const char 
     (void)server;
     (void)c;
     (void)url;
-    (void)version;
     if (!w)
         return MHD_NO;
     if (!w->began) {
-        begin(w, method);
+        begin(w, method, version);
         /* who sends what is malformed may see another request in what follows (HT-7) */
         w->close = w->close || w->refuse_status == 400 || !is_method(method);
         if (w->refuse_status && (w->content_length > DRAIN_MAX || w->ambiguous)) {
