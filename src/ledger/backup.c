@@ -1,5 +1,5 @@
 /*
- * backup.c - keep and bring back: one tar file of what cannot be made again.
+ * backup.c - keep and bring back: one tar file of what cannot be made again, in a sealed envelope (envelope.c).
  *
  * In it: meta.db as SQLite's own online backup gives it, the archive files of every load that this
  * meta.db knows as live or replaced, the reject files, and last a MANIFEST with the hash of each,
@@ -25,6 +25,7 @@
 
 typedef struct tar {
     FILE *f;
+    fa_envelope *v;
     const char *path;
     json_t *manifest; /* name -> hash */
     const fa_progress *p;
@@ -47,9 +48,7 @@ static void put_number(char *field, size_t width, uint64_t v)
 
 static fa_rc write_all(tar *t, const void *p, size_t n, fa_err *e)
 {
-    if (fwrite(p, 1, n, t->f) != n)
-        return fa_fail(e, FA_EENV, "could not write \"%s\": %s", t->path, strerror(errno));
-    return FA_OK;
+    return fa_envelope_put(t->v, p, n, e);
 }
 
 static fa_rc put_header(tar *t, const char *name, uint64_t size, fa_err *e)
@@ -209,13 +208,13 @@ fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p, 
         goto done;
     }
     (void)fchmod(fileno(t.f), 0600);
-    if ((rc = put_file(&t, "meta.db", meta, e)))
+    if ((rc = fa_envelope_write(t.f, part, &t.v, e)) || (rc = put_file(&t, "meta.db", meta, e)))
         goto done;
     for (size_t i = 0; i < n; i++)
         if ((fa_str_eqz(load[i].state, "live") || fa_str_eqz(load[i].state, "replaced")) &&
             (rc = put_load(&t, l, &a, load[i].id, e)))
             goto done;
-    if ((rc = put_manifest(&t, e)))
+    if ((rc = put_manifest(&t, e)) || (rc = fa_envelope_close(t.v, e)))
         goto done;
     if (fflush(t.f) != 0 || fsync(fileno(t.f)) != 0) {
         rc = fa_fail(e, FA_EENV, "could not write \"%s\": %s", part, strerror(errno));
@@ -224,6 +223,7 @@ fa_rc fa_ledger_backup(fa_ledger *l, const char *to_file, const fa_progress *p, 
     rc = fa_rename_durable(part, to_file, e);
 done:
     pthread_mutex_unlock(&l->write);
+    fa_envelope_free(t.v);
     if (t.f)
         fclose(t.f);
     if (meta)
@@ -281,7 +281,7 @@ static fa_rc skip_padding(tar *t, uint64_t size, fa_err *e)
     char pad[BLOCK];
     size_t n = size % BLOCK ? (size_t)(BLOCK - size % BLOCK) : 0;
 
-    return fread(pad, 1, n, t->f) == n ? FA_OK : cut(t, e);
+    return fa_envelope_get(t->v, pad, n) == n ? FA_OK : cut(t, e);
 }
 
 static fa_rc take_file(tar *t, const char *dir, const char *name, uint64_t size, fa_err *e)
@@ -312,7 +312,7 @@ static fa_rc take_file(tar *t, const char *dir, const char *name, uint64_t size,
     (void)fchmod(fileno(out), 0600);
     crypto_generichash_init(&st, NULL, 0, sizeof sum);
     for (uint64_t left = size; left > 0;) {
-        size_t want = left < STEP ? (size_t)left : STEP, got = fread(buf, 1, want, t->f);
+        size_t want = left < STEP ? (size_t)left : STEP, got = fa_envelope_get(t->v, buf, want);
 
         if (got != want) {
             rc = cut(t, e);
@@ -353,7 +353,7 @@ static fa_rc take_manifest(tar *t, uint64_t size, fa_err *e)
         return cut(t, e);
     if (!(text = malloc((size_t)size + 1)))
         return fa_oom(e);
-    if (fread(text, 1, (size_t)size, t->f) != size) {
+    if (fa_envelope_get(t->v, text, (size_t)size) != size || !fa_envelope_whole(t->v)) {
         free(text);
         return cut(t, e);
     }
@@ -372,7 +372,7 @@ static fa_rc take_all(tar *t, const char *dir, fa_err *e)
         unsigned sum = 0;
         fa_rc rc;
 
-        if (fread(h, 1, BLOCK, t->f) != BLOCK || !h[0])
+        if (fa_envelope_get(t->v, h, BLOCK) != BLOCK || !h[0])
             return cut(t, e); /* the MANIFEST must come before the end */
         if (!get_number(h + 148, 8, &want) || !get_number(h + 124, 12, &size))
             return cut(t, e);
@@ -454,8 +454,8 @@ fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progres
         goto done;
     }
     t.total = st.st_size;
-    if ((rc = fa_remove_tree(part, e)) || (rc = fa_mkdirs(part, 0700, e)) ||
-        (rc = take_all(&t, part, e)))
+    if ((rc = fa_envelope_read(t.f, from_file, &t.v, e)) || (rc = fa_remove_tree(part, e)) ||
+        (rc = fa_mkdirs(part, 0700, e)) || (rc = take_all(&t, part, e)))
         goto done;
     if (rmdir(dir) != 0 && errno != ENOENT) {
         rc = fa_fail(e, FA_EENV, "could not replace \"%s\": %s", dir, strerror(errno));
@@ -466,6 +466,7 @@ fa_rc fa_ledger_restore(const char *dir, const char *from_file, const fa_progres
     rc = end_sessions(l, e);
 done:
     fa_ledger_close(l);
+    fa_envelope_free(t.v);
     if (t.f)
         fclose(t.f);
     if (rc && part && fa_remove_tree(part, &ignored))

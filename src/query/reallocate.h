@@ -160,6 +160,7 @@ typedef struct rl_program {
     rl_ref text[FA_MAX_TEXTS]; /* dimensions, units, currency */
     size_t ndim, nunit, ntext;
     uint32_t currency;        /* column; UINT32_MAX: nobody asks for it */
+    uint32_t factor;          /* column of the plan's discounts; UINT32_MAX: it has none */
 
     /* of the lines */
     const fa_key **column;

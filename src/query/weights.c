@@ -311,7 +311,7 @@ static fa_rc cost_measures(rl_program *g, fa_plan *q)
 
         if (t->is_usage && !dflt &&
             (fa_account_first(fa_ledger_store(g->v.l), g->a, &account, g->e) ||
-             fa_cost_type_find(account.default_cost_type, &dflt, g->e)))
+             fa_cost_type_find(account.default_cost_type, fa_ledger_fair(g->v.l), &dflt, g->e)))
             return g->e->rc;
         t = t->is_usage ? dflt : t;
         for (size_t k = 0; k < q->nmeasure; k++)
@@ -375,7 +375,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .dim = {key},
                  .ndim = 1,
                  .deadline_mono_ms = g->p->deadline_mono_ms,
-                 .money = g->p->money};
+                 .money = g->p->money,
+                 .edp = g->p->edp};
     rl_out cells = {0};
     fa_str dflt = fa_codes_text(s->text, s->dflt_code);
     fa_rc rc = FA_OK;
@@ -495,6 +496,7 @@ fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_tele
     json_decref(body);
     q->bucket = FA_DAY;
     q->top = 0;
+    q->edp = NULL;
     q->previous = q->shared = false;
     return rc;
 }
@@ -564,6 +566,7 @@ static fa_rc view_records(sink *k, const fa_telemetry *t, int32_t from, int32_t 
     q.money = g->p->money;
     q.deadline_mono_ms =
         g->p->deadline_mono_ms; /* no scope: weights are the account's, whoever asks */
+    q.edp = g->p->edp;
     if (q.ndim != t->nadditional + (t->field.n > 0))
         return fa_fail(g->e, FA_EDATA,
                        "the view that feeds the telemetry \"%.*s\" is grouped otherwise now",

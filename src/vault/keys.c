@@ -85,6 +85,21 @@ bool vault_master(const char *id, unsigned char key[VAULT_KEY], char found[VAULT
     return ok;
 }
 
+fa_rc fa_vault_derive(const char *purpose, char id[FA_VAULT_ID_TEXT], unsigned char key[VAULT_KEY],
+                      fa_err *e)
+{
+    unsigned char master[VAULT_KEY];
+    char found[VAULT_ID + 1];
+
+    if (!vault_master(id[0] ? id : NULL, master, found))
+        return fa_fail(e, FA_EENV, "the vault's master key %s is not at hand", id);
+    memcpy(id, found, sizeof found);
+    crypto_generichash(key, VAULT_KEY, (const unsigned char *)purpose, strlen(purpose), master,
+                       sizeof master);
+    sodium_memzero(master, sizeof master);
+    return FA_OK;
+}
+
 bool fa_vault_ready(void)
 {
     bool ready;
@@ -217,7 +232,8 @@ fa_rc vault_load_new(const char *file, const char *dir, char id[VAULT_ID + 1], f
 fa_rc fa_vault_default_key(const char *dir, char out[PATH_MAX], fa_err *e)
 {
     char *real = realpath(dir, NULL);
-    int n = real ? snprintf(out, PATH_MAX, "%s.vault-key", real) : -1;
+    int n =
+        snprintf(out, PATH_MAX, "%s.vault-key", real ? real : dir); /* not there yet: a restore */
 
     free(real);
     return n > 0 && n < PATH_MAX

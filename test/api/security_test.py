@@ -1,7 +1,9 @@
 """doc/security.md names a test for every requirement, and each of them exists."""
 import re
+import shutil
+import subprocess
 
-from farthing import ROOT, check
+from farthing import ROOT, Skip, check
 
 TESTS = ROOT / "test"
 
@@ -50,3 +52,15 @@ def test_the_unit_file_is_a_sandbox():
                  "SystemCallFilter=@system-service", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "CapabilityBoundingSet=",
                  "ProtectHome=yes", "PrivateDevices=yes", "RestrictNamespaces=yes", "LockPersonality=yes", "UMask=0077"):
         check(line in unit.splitlines(), "the unit file has no", line)
+
+
+def test_systemd_thinks_so_too():
+    """MS: systemd's own judgement of the sandbox, 0 is best and 10 worst."""
+    if not shutil.which("systemd-analyze"):
+        raise Skip("systemd-analyze is not installed")
+    p = subprocess.run(["systemd-analyze", "security", "--offline=yes", str(ROOT / "deploy" / "farthing.service")],
+                       capture_output=True, text=True, timeout=60)
+    m = re.search(r"exposure level for \S+: ([0-9.]+)", p.stdout)
+    if not m:
+        raise Skip("systemd-analyze cannot judge offline here")
+    check(float(m[1]) <= 2.5, m[0])
