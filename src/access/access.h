@@ -492,14 +492,41 @@ FA_MUST_CHECK fa_rc fa_oidc_left(fa_ledger *l, struct fa_net *net, fa_arena *a, 
                                  fa_str *session, fa_err *e);
 FA_MUST_CHECK fa_rc fa_oidc_test(struct fa_net *net, fa_arena *a, const fa_idp *c, fa_jw *w, fa_err *e); /* {what, detail} into an open array */
 
+/* ---- provisioning by SCIM (scim.c); all audited ---- */
+/* The key is shown once; a rotation leaves the one before good for 24 hours more. */
+FA_MUST_CHECK fa_rc fa_scim_client_make(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str name, fa_str *id, fa_str *secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_turn(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_str *secret, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_client_end(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_check(fa_ledger *l, fa_arena *a, fa_str secret, fa_caller *out, fa_err *e); /* FA_EAUTH */
+/* id empty: a new one, and filled. e->field of an error is a scimType of RFC 7644 3.12. FA_EFORBIDDEN: not theirs to change. */
+typedef struct fa_scim_user { fa_str id, user_name, name, phone, external_id; bool active; } fa_scim_user;
+FA_MUST_CHECK fa_rc fa_scim_user_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_user *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_user_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+typedef struct fa_scim_group { fa_str id, display_name, external_id; const fa_str *member; size_t nmember; } fa_scim_group;
+FA_MUST_CHECK fa_rc fa_scim_group_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_group *v, fa_err *e);
+FA_MUST_CHECK fa_rc fa_scim_group_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa_err *e);
+
+/* ---- SCIM filters, paths and changes over JSON (scimpath.c); what is parsed lives in the arena ---- */
+typedef struct fa_scim_filter fa_scim_filter;
+/* At most 4,096 bytes, 16 levels, 128 terms. FA_EINVAL at "invalidFilter". */
+FA_MUST_CHECK fa_rc fa_scim_filter_parse(fa_arena *a, fa_str text, const fa_scim_filter **out, fa_err *e);
+bool    fa_scim_filter_holds(const fa_scim_filter *f, const json_t *resource);
+bool    fa_scim_filter_names(const fa_scim_filter *f, fa_str attr); /* does it look at this attribute? */
+bool    fa_scim_filter_is_eq(const fa_scim_filter *f, fa_str attr, fa_str *value); /* nothing but attr eq "value" */
+json_t *fa_scim_member(const json_t *o, fa_str name); /* whatever the case; borrowed */
+/* The Operations of a PatchOp on a resource that is the caller's own. FA_EINVAL at a scimType. */
+FA_MUST_CHECK fa_rc fa_scim_patch(fa_arena *a, json_t *resource, const json_t *body, fa_err *e);
+
 /* ---- SAML 2.0 (saml.c): a connection as the verifier wants it ---- */
 struct fa_saml_sp;
 struct fa_saml_idp;
 /* Our key pair out of the connection's secret; wipe sp->key. */
 FA_MUST_CHECK fa_rc fa_idp_saml(fa_ledger *l, fa_arena *a, const fa_idp *c, struct fa_saml_sp *sp, struct fa_saml_idp *idp, fa_err *e);
-/* Who it is, of a message that was verified. proved: the person had to prove it anew. FA_EAUTH. */
+/* Who it is, of a message that was verified. FA_EAUTH. */
 struct fa_saml_claims;
 FA_MUST_CHECK fa_rc fa_saml_verified(fa_arena *a, const fa_idp *c, const struct fa_saml_claims *claims, fa_verified *out, fa_err *e);
+/* One more message from there that no flow of ours asked for; FA_ELIMIT: too many in an hour. */
+FA_MUST_CHECK fa_rc fa_saml_uncalled(fa_str ip, fa_err *e);
 FA_MUST_CHECK fa_rc fa_saml_config_check(fa_arena *a, const json_t *config, fa_err *e);
 FA_MUST_CHECK fa_rc fa_saml_own_secret(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 

@@ -325,10 +325,28 @@ static fa_rc make_user(entry *t, fa_err *e)
                         e);
 }
 
+/* The provider of this connection made the account by SCIM, and nobody is connected with it here yet. */
+static fa_rc provisioned_here(entry *t, const fa_user *there, bool *ours, fa_err *e)
+{
+    fa_identity *v;
+    size_t n;
+    fa_rc rc;
+
+    *ours = fa_idp_bool(t->config, "linkProvisioned") && fa_str_eqz(there->managed_by, "scim2");
+    if (!*ours)
+        return FA_OK;
+    rc = fa_identity_list(fa_ledger_store(t->l), t->a, fa_ledger_account(t->l), there->id, &v, &n,
+                          e);
+    for (size_t i = 0; !rc && i < n; i++)
+        *ours = *ours && !(v[i].approved && fa_str_eq(v[i].idp_id, t->c->id));
+    return rc;
+}
+
 static fa_rc new_identity(entry *t, fa_err *e)
 {
     fa_user there;
     fa_err none = {0};
+    bool ours;
     fa_rc rc;
 
     if (fa_str_eqz(t->f->purpose, "link")) { /* who is signed in connects himself */
@@ -346,7 +364,16 @@ static fa_rc new_identity(entry *t, fa_err *e)
                           &none);
     if (rc == FA_ENOTFOUND)
         return make_user(t, e);
-    return rc ? fa_fail(e, rc, "%s", none.msg) : wait_for_link(t, &there, e);
+    if (rc)
+        return fa_fail(e, rc, "%s", none.msg);
+    if ((rc = provisioned_here(t, &there, &ours, e)))
+        return rc;
+    if (!ours)
+        return wait_for_link(t, &there, e);
+    t->u = there;
+    t->id.user_id = there.id;
+    t->id.approved = true;
+    return FA_OK;
 }
 
 /* ---- what it may ---- */

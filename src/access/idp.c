@@ -57,6 +57,8 @@ const fa_idp_field fa_idp_common[] = {
     {"trustEmail", "Trust the provider's e-mail addresses",
      "For providers of your own organisation that do not say whether an address is verified",
      FA_IDP_BOOL, false, "", NULL},
+    {"linkProvisioned", "Connect people that provisioning (SCIM) made by their address",
+     "Only for the provider that provisions them", FA_IDP_BOOL, false, "", NULL},
     {"emailDomains", "Only addresses of these domains", "", FA_IDP_WORDS, false, "", NULL},
     {0},
 };

@@ -212,8 +212,9 @@ static fa_rc team_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id
     rc = id.n ? fa_team_get(s, a, account, id, t, e) : team_new(l, a, t, e);
     if (rc || (id.n && (rc = team_json(a, t, &before, e))))
         return rc;
-    if (fa_str_eqz(t->managed_by, "scim2"))
-        return fa_fail(e, FA_ECONFLICT, "this group is managed by provisioning (SCIM)");
+    /* its name and members come from there; what it gives is decided here */
+    if (fa_str_eqz(t->managed_by, "scim2") && w->name && !fa_str_eq(*w->name, t->name))
+        return fa_fail(e, FA_ECONFLICT, "the name of this group is managed by provisioning (SCIM)");
     if ((w->filter || w->data_access || w->unrestricted || w->claims) &&
         (rc = may_touch_rows(l, a, by, e)))
         return rc;

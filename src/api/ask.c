@@ -26,7 +26,7 @@ fa_rc ask_default_type(fa_ledger *l, fa_arena *a, const fa_cost_type **out, fa_e
     fa_account account;
     fa_rc rc = fa_account_first(fa_ledger_store(l), a, &account, e);
 
-    return rc ? rc : fa_cost_type_find(account.default_cost_type, out, e);
+    return rc ? rc : fa_cost_type_find(account.default_cost_type, fa_ledger_fair(l), out, e);
 }
 
 /* ---- keys ----

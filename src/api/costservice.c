@@ -135,7 +135,9 @@ static fa_rc cost_type_of(fa_req *r, fa_plan *p, fa_err *e)
         return rc;
     if (!type.n)
         return ask_default_type(r->ledger, r->mem, &p->measure[0].type, e);
-    return fa_cost_type_find(type, &p->measure[0].type, e) ? fa_at(e, "costType") : FA_OK;
+    return fa_cost_type_find(type, fa_ledger_fair(r->ledger), &p->measure[0].type, e)
+               ? fa_at(e, "costType")
+               : FA_OK;
 }
 
 static fa_rc axis_of(fa_req *r, fa_plan *p, fa_err *e)
@@ -245,7 +247,7 @@ fa_rc api_cost_units(fa_req *r, fa_res *o, fa_err *e)
         return fa_at(e, "groupBy");
     }
     if ((rc = range_of(r, &p.range, e)) ||
-        (rc = fa_cost_type_find(FA_STR("usageAmount"), &p.measure[0].type, e)) ||
+        (rc = fa_cost_type_find(FA_STR("usageAmount"), FA_FAIR_OFF, &p.measure[0].type, e)) ||
         (rc = fa_catalog_get(r->ledger, &c, e)))
         return rc;
     if ((rc = fa_catalog_find(c, r->mem, FA_API_V2, FA_STR("Global"), FA_STR("cost_center_type"),

@@ -208,7 +208,7 @@ static fa_rc price_plan(fa_req *r, fa_plan *p, bool *priced, fa_err *e)
     *priced = date && !json_is_null(date);
     if ((rc = in_text(r->json, "costType", false, &type, e)))
         return rc;
-    rc = type.n ? fa_cost_type_find(type, &p->measure[0].type, e)
+    rc = type.n ? fa_cost_type_find(type, fa_ledger_fair(r->ledger), &p->measure[0].type, e)
                 : ask_default_type(r->ledger, r->mem, &p->measure[0].type, e);
     if (rc)
         return fa_at(e, "costType");

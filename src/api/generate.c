@@ -34,6 +34,7 @@ typedef struct sort_key {
 
 typedef struct question {
     fa_plan plan;
+    fa_fair_width fair;             /* of the account */
     fa_str dim_column[FA_MAX_DIMS]; /* "AWS_billing_dimension_region" as the request spelled it */
     const char *interval;
     sort_key sort[FA_MAX_DIMS + FA_MAX_MEASUREMENTS + 1];
@@ -134,7 +135,7 @@ static fa_rc parse_measurement(const json_t *o, question *q, fa_err *e)
 
     if (in_text(o, "type", true, &s, e))
         return e->rc;
-    if (fa_cost_type_find(s, &m->type, e))
+    if (fa_cost_type_find(s, q->fair, &m->type, e))
         return fa_at(e, "type");
     if (!m->type->is_v2) {
         fa_fail(e, FA_EINVAL, "\"%.*s\" is not a measurement type", FA_FMT(s));
@@ -326,7 +327,7 @@ static fa_rc parse_question(fa_arena *a, const fa_catalog *c, const json_t *root
 {
     fa_rc rc;
 
-    *q = (question){0};
+    *q = (question){.fair = fa_catalog_fair(c)};
     if (!json_object_get(root, "date")) {
         fa_fail(e, FA_EINVAL, "is missing");
         return fa_at(e, "date");

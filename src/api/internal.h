@@ -101,8 +101,12 @@ fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api
 fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl_get, api_acl_put, api_acl_default_get,
     api_acl_default_put;                                                         /* security.c */
 fa_handler api_sso_start, api_sso_invite, api_sso_providers, api_sso_get, api_sso_post, api_sso_put, api_sso_delete, api_sso_test,
-    api_sso_outcome, api_sso_link, api_me_identities;                            /* sso.c */
+    api_sso_outcome, api_sso_link, api_me_identities, api_me_identity_post;                            /* sso.c */
 fa_handler api_oidc_callback, api_oidc_left;                                   /* oidc.c */
+fa_handler api_scim_users, api_scim_user_get, api_scim_user_post, api_scim_user_put, api_scim_user_patch, api_scim_user_delete,
+    api_scim_groups, api_scim_group_get, api_scim_group_post, api_scim_group_put, api_scim_group_patch, api_scim_group_delete,
+    api_scim_config, api_scim_types, api_scim_schemas, api_scim_clients, api_scim_client_post, api_scim_client_rotate,
+    api_scim_client_delete;                                                      /* scim.c */
 fa_handler api_saml_metadata, api_saml_acs, api_saml_slo, api_saml_slo_post, api_saml_read, api_saml_key; /* saml.c */
 fa_handler api_fe_signin, api_fe_code, api_fe_groups, api_fe_group_post, api_fe_group_patch, api_fe_group_delete,
     api_fe_group_users, api_fe_group_roles, api_account_post;                    /* frontegg.c */
@@ -111,6 +115,7 @@ fa_handler api_views_get, api_views_post, api_views_put, api_views_delete;      
 fa_handler api_sources, api_loads, api_load, api_upload, api_reload, api_rejects; /* bills.c */
 fa_handler api_jobs, api_job_cancel, api_events;                                 /* bills.c */
 fa_handler api_quality, api_reconcile, api_invoice_put, api_invoice_delete;        /* quality.c */
+fa_handler api_costtypes_get, api_costtypes_put, api_fairshare_post;             /* costtypes.c */
 fa_handler api_currencies, api_currency_put, api_rates, api_rates_post, api_rates_csv, api_rate_delete; /* currency.c */
 fa_handler api_tokens_get, api_tokens_post, api_tokens_rotate, api_tokens_delete, api_roles, api_me_tokens_get,
     api_me_tokens_post, api_me_tokens_rotate, api_me_tokens_delete;              /* tokens.c */

@@ -84,6 +84,42 @@ const fa_route fa_routes[] = {
     {"POST", "/identity/resources/groups/v1/{id}/roles", api_fe_group_roles, FA_PERM_GROUPS_MANAGE,
      INTERNAL | PROVED, 0, 0, 0, FA_ENV_V1, "200 400 404 409 413", "Adds roles to a group"},
 
+    /* ---- provisioning: SCIM 2.0 ---- */
+    {"GET", "/scim/v2/ServiceProviderConfig", api_scim_config, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0,
+     0, FA_ENV_SCIM, "200", "SCIM: what this server can"},
+    {"GET", "/scim/v2/ResourceTypes", api_scim_types, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200", "SCIM: kinds of resources"},
+    {"GET", "/scim/v2/ResourceTypes/{id}", api_scim_types, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 404", "SCIM: one kind of resource"},
+    {"GET", "/scim/v2/Schemas", api_scim_schemas, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200", "SCIM: attributes of resources"},
+    {"GET", "/scim/v2/Schemas/{id}", api_scim_schemas, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 404", "SCIM: attributes of one kind"},
+    {"GET", "/scim/v2/Users", api_scim_users, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0, FA_ENV_SCIM,
+     "200 400", "SCIM: users, filtered and by pages"},
+    {"POST", "/scim/v2/Users", api_scim_user_post, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "201 400 409 413", "SCIM: makes a user"},
+    {"GET", "/scim/v2/Users/{id}", api_scim_user_get, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 304 404", "SCIM: one user"},
+    {"PUT", "/scim/v2/Users/{id}", api_scim_user_put, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 400 404 409 412 413", "SCIM: replaces a user"},
+    {"PATCH", "/scim/v2/Users/{id}", api_scim_user_patch, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 400 404 409 412 413", "SCIM: changes a user"},
+    {"DELETE", "/scim/v2/Users/{id}", api_scim_user_delete, FA_PERM_SCIM_EDIT,
+     FA_RT_SCIM | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_SCIM, "204 404 409 412", "SCIM: deletes a user"},
+    {"GET", "/scim/v2/Groups", api_scim_groups, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0, FA_ENV_SCIM,
+     "200 400", "SCIM: groups, filtered and by pages"},
+    {"POST", "/scim/v2/Groups", api_scim_group_post, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "201 400 409 413 422", "SCIM: makes a group"},
+    {"GET", "/scim/v2/Groups/{id}", api_scim_group_get, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 304 404", "SCIM: one group"},
+    {"PUT", "/scim/v2/Groups/{id}", api_scim_group_put, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 400 404 409 412 413", "SCIM: replaces a group"},
+    {"PATCH", "/scim/v2/Groups/{id}", api_scim_group_patch, FA_PERM_SCIM_EDIT, FA_RT_SCIM, 0, 0, 0,
+     FA_ENV_SCIM, "200 400 404 409 412 413", "SCIM: changes a group"},
+    {"DELETE", "/scim/v2/Groups/{id}", api_scim_group_delete, FA_PERM_SCIM_EDIT,
+     FA_RT_SCIM | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_SCIM, "204 404 409 412", "SCIM: deletes a group"},
+
     /* ---- the page: session ---- */
     {"GET", "/api/session", api_session_get, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
      "Who is signed in"},
@@ -133,6 +169,8 @@ const fa_route fa_routes[] = {
      "204 400 413 422 429", "Changes the own password"},
     {"GET", "/api/me/identities", api_me_identities, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200 404", "The identity providers one is connected with"},
+    {"POST", "/api/me/identities", api_me_identity_post, FA_PERM_SELF, PAGE | PROVED, 0, 0, 16384,
+     FA_ENV_PAGE, "200 400 404 413", "Where to connect oneself with an identity provider"},
     {"GET", "/api/me/sessions", api_me_sessions, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
      "Where one is signed in"},
     {"DELETE", "/api/me/sessions/{id}", api_me_session_end, FA_PERM_SELF, PAGE | FA_RT_NO_JSON, 0,
@@ -252,6 +290,15 @@ const fa_route fa_routes[] = {
      FA_ENV_PAGE, "200 404", "What a test sign-in came to"},
     {"POST", "/api/admin/sso/links", api_sso_link, FA_PERM_SSO_EDIT, PAGE | PROVED, 0, 0, 16384,
      FA_ENV_PAGE, "204 400 404 413", "Approves or removes the link of an identity to a user"},
+    {"GET", "/api/admin/scim", api_scim_clients, FA_PERM_SCIM_EDIT, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "Clients that provision users and groups"},
+    {"POST", "/api/admin/scim", api_scim_client_post, FA_PERM_SCIM_EDIT, PAGE | PROVED, 0, 0, 16384,
+     FA_ENV_PAGE, "201 400 409 413 422", "Makes a provisioning key; it is shown this once"},
+    {"POST", "/api/admin/scim/{id}/rotate", api_scim_client_rotate, FA_PERM_SCIM_EDIT,
+     PAGE | PROVED, 0, 0, 16384, FA_ENV_PAGE, "200 400 404 413",
+     "A new provisioning key; the one before is good for a day more"},
+    {"DELETE", "/api/admin/scim/{id}", api_scim_client_delete, FA_PERM_SCIM_EDIT,
+     PAGE | PROVED | FA_RT_NO_JSON, 0, 0, 0, FA_ENV_PAGE, "204 404", "Ends a provisioning key"},
     {"GET", "/api/admin/audit", api_audit_get, FA_PERM_AUDIT_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200 400", "The audit log, newest first"},
     {"GET", "/api/admin/audit.csv", api_audit_csv, FA_PERM_AUDIT_EXPORT, PAGE | PROVED, 0, 0, 0,
@@ -344,6 +391,14 @@ const fa_route fa_routes[] = {
      FA_ENV_PAGE, "204 400 404 413", "Enters a provider's invoice, or changes one"},
     {"POST", "/api/reconcile/invoice/delete", api_invoice_delete, FA_PERM_COSTCENTERS_EDIT, PAGE, 0,
      0, 16384, FA_ENV_PAGE, "204 400 404 413", "Takes an entered invoice away"},
+
+    /* ---- the page: cost types ---- */
+    {"GET", "/api/cost-types", api_costtypes_get, FA_PERM_EDP_VIEW, PAGE, 0, 0, 0, FA_ENV_PAGE,
+     "200", "The account's cost types, FairShare and discounts"},
+    {"PUT", "/api/cost-types", api_costtypes_put, FA_PERM_EDP_EDIT, PAGE, 0, 0, 1 * MIB,
+     FA_ENV_PAGE, "200 400 413 422", "Changes which are offered, the default, discounts"},
+    {"POST", "/api/cost-types/fairshare", api_fairshare_post, FA_PERM_EDP_EDIT, PAGE, 0, 0, 16384,
+     FA_ENV_PAGE, "202 400 409 413 429", "Switches FairShare, or its width, as a job"},
 
     /* ---- the page: API tokens ---- */
     {"GET", "/api/tokens", api_tokens_get, FA_PERM_TOKENS_ACCOUNT_MANAGE, PAGE, 0, 0, 0,
@@ -564,6 +619,7 @@ const char *const fa_page_paths[] = {"/",
                                      "/virtual-tags/{id}",
                                      "/telemetry",
                                      "/custom-costs",
+                                     "/cost-types",
                                      "/drilldowns",
                                      "/connections",
                                      "/connections/new",
@@ -583,10 +639,10 @@ static void put_flags(fa_jw *w, unsigned flags)
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{FA_RT_TOKEN, "token"},      {FA_RT_SESSION, "session"},
-                 {FA_RT_UPLOAD, "upload"},    {FA_RT_KEY_LIMIT, "keyLimit"},
-                 {FA_RT_PROVED, "proved"},    {FA_RT_ALL_ROWS, "allRows"},
-                 {FA_RT_OWN_EYES, "ownEyes"}, {FA_RT_LOOPBACK, "loopback"}};
+    } names[] = {
+        {FA_RT_TOKEN, "token"},        {FA_RT_SESSION, "session"},   {FA_RT_UPLOAD, "upload"},
+        {FA_RT_KEY_LIMIT, "keyLimit"}, {FA_RT_PROVED, "proved"},     {FA_RT_ALL_ROWS, "allRows"},
+        {FA_RT_OWN_EYES, "ownEyes"},   {FA_RT_LOOPBACK, "loopback"}, {FA_RT_SCIM, "scim"}};
 
     fa_jw_key(w, "flags");
     fa_jw_arr(w);

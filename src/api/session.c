@@ -14,6 +14,10 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     int32_t first = INT32_MIN, last = INT32_MIN, today = ask_today();
     bool any = fa_ledger_range(r->ledger, &first, &last);
     const uint64_t self_only = 1u << FA_PERM_PUBLIC | 1u << FA_PERM_SELF;
+    size_t ntype;
+    const fa_cost_type *type = fa_cost_types(&ntype);
+    fa_edp_settings edp;
+    uint32_t offered;
     fa_source *source;
     fa_account a;
     bool all;
@@ -24,7 +28,9 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
 
     if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)) ||
         (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
-        (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)))
+        (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)) ||
+        (rc = fa_cost_types_offered(r->ledger, r->mem, &offered, e)) ||
+        (rc = fa_edp_get(r->ledger, r->mem, &edp, e)))
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
@@ -50,6 +56,13 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     put_str(&w, "name", a.name);
     put_str(&w, "currency", a.currency);
     put_str(&w, "defaultCostType", a.default_cost_type);
+    fa_jw_key(&w, "costTypes");
+    fa_jw_arr(&w);
+    for (size_t i = 0; i < ntype; i++)
+        if (!type[i].is_usage && offered & FA_BIT(type[i].measure))
+            fa_jw_z(&w, type[i].name);
+    fa_jw_end_arr(&w);
+    put_bool(&w, "edp", edp.show && edp.n > 0);
     fa_jw_end_obj(&w);
     fa_jw_key(&w, "permissions");
     fa_jw_arr(&w);

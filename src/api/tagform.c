@@ -796,6 +796,7 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
                size_t *n, fa_err *e)
 {
     const fa_tag_node *me = NULL;
+    fa_edp_settings edp;
     fa_telemetry *t;
     fa_view *view;
     size_t nview, nt, at = 0;
@@ -809,7 +810,7 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
     if (rc || (rc = fa_telemetry_list(r->ledger, r->mem, &t, &nt, e)))
         return rc;
     if (!(*out =
-              fa_arena_array(r->mem, (me ? me->nusers : 0) + nview + nt * nview + 1, sizeof **out)))
+              fa_arena_array(r->mem, (me ? me->nusers : 0) + nview + nt * nview + 2, sizeof **out)))
         return fa_oom(e);
     for (size_t i = 0; me && i < me->nusers; i++)
         (*out)[at++] = (tag_use){"virtual_tag", fa_arena_dup(r->mem, node[me->users[i]].id),
@@ -827,8 +828,20 @@ fa_rc tag_uses(fa_req *r, const fa_tag_node *node, size_t nnode, fa_str id, tag_
         }
         json_decref(body);
     }
+    if ((rc = fa_edp_get(r->ledger, r->mem, &edp, e)))
+        return rc;
+    for (size_t k = 0; me && k < me->nkey; k++)
+        if (fa_str_eq(edp.tag, me->key[k].id))
+            (*out)[at++] = (tag_use){"cost_types", FA_STR("edp"), FA_STR("EDP"), true};
     *n = at;
     return FA_OK;
+}
+
+static const char *use_word(const char *type)
+{
+    return strcmp(type, "view") == 0         ? "view"
+           : strcmp(type, "cost_types") == 0 ? "cost type setting"
+                                             : "virtual tag";
 }
 
 fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse, fa_err *e)
@@ -851,8 +864,8 @@ fa_rc tag_delete(fa_req *r, fa_str id, bool forever, tag_use **use, size_t *nuse
         blocked = blocked || (*use)[i].blocks;
     if (blocked)
         rc = fa_fail(e, FA_ECONFLICT, "the %s \"%.*s\" uses this virtual tag%s",
-                     strcmp((*use)[0].type, "view") == 0 ? "view" : "virtual tag",
-                     FA_FMT((*use)[0].name), *nuse > 1 ? ", and others do" : "");
+                     use_word((*use)[0].type), FA_FMT((*use)[0].name),
+                     *nuse > 1 ? ", and others do" : "");
     else if (!(rc = fa_tag_delete(r->ledger, r->mem, id, forever, e)) && forever)
         rc = fa_acl_drop(r->ledger, KIND, id, e);
 done:

@@ -80,7 +80,7 @@ static fa_rc view_plan(fa_req *r, const fa_catalog *c, const json_t *question, f
         return rc;
     if (date && (rc = fa_range_parse(FA_API_V1, date, "date", ask_today(), NULL, &p->range, e)))
         return rc;
-    if (type.n && fa_cost_type_find(type, &p->measure[0].type, e))
+    if (type.n && fa_cost_type_find(type, fa_ledger_fair(r->ledger), &p->measure[0].type, e))
         return fa_at(e, "costType");
     if (type.n && p->measure[0].type->is_usage) {
         fa_fail(e, FA_EINVAL, "\"%.*s\" is a usage type; this route gives costs", FA_FMT(type));

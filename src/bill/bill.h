@@ -75,7 +75,6 @@ typedef enum {
 typedef enum { FA_PACK_NONE, FA_PACK_GZIP, FA_PACK_ZSTD, FA_PACK_ZIP } fa_pack;
 
 /* Cost types that a bill lacks and that are answered by their nearest neighbour, as bits. */
-#define FA_BIT(m) (1u << (m))
 
 typedef struct fa_bill_file {
     const char *path;

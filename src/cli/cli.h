@@ -33,6 +33,7 @@ struct fa_cmd {
 /* The run function of each cli/NAME.c is called fa_cli_NAME; its row stands in main.c. */
 #define FA_CLI_RUN(name) \
     int fa_cli_##name(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io)
+FA_CLI_RUN(costtypes);
 FA_CLI_RUN(init);
 FA_CLI_RUN(link);
 FA_CLI_RUN(load);
@@ -51,6 +52,8 @@ FA_CLI_RUN(audit);
 FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
 FA_CLI_RUN(focus);
+FA_CLI_RUN(export);
+FA_CLI_RUN(apply);
 bool fa_cli_demo_alone(int argc, char **argv);
 bool fa_cli_vault_alone(int argc, char **argv);
 bool fa_cli_backup_alone(int argc, char **argv);

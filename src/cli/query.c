@@ -100,7 +100,7 @@ static fa_rc make_plan(fa_ledger *l, const fa_catalog *cat, fa_arena *a, const s
     }
     if (!fa_currency_asked(fa_str_of(o->currency), &p->currency, e))
         return e->rc;
-    if ((rc = fa_cost_type_find(type, &p->measure[0].type, e)) ||
+    if ((rc = fa_cost_type_find(type, fa_ledger_fair(l), &p->measure[0].type, e)) ||
         (rc = take_keys(cat, a, fa_str_of(o->group_by), p, e)))
         return rc;
     if (o->filter && (rc = take_filter(cat, a, o->filter, p, e)))

@@ -274,7 +274,10 @@ static fa_rc without_percentages(const fa_catalog *c, fa_arena *a, const json_t 
 
 static fa_rc percent_lines(fa_ledger *l, const fa_account *account, entry *x, lines *to, fa_err *e)
 {
-    fa_plan p = {.bucket = FA_DAY, .nmeasure = 1, .deadline_mono_ms = fa_mono_ms() + 60000};
+    fa_plan p = {.bucket = FA_DAY,
+                 .nmeasure = 1,
+                 .deadline_mono_ms = fa_mono_ms() + 60000,
+                 .edp_mode = FA_EDP_OFF}; /* discounts come on top of what is entered */
     fa_catalog *c = NULL;
     fa_answer r;
     fa_rc rc;
@@ -284,7 +287,7 @@ static fa_rc percent_lines(fa_ledger *l, const fa_account *account, entry *x, li
         return rc;
     if ((rc = without_percentages(c, to->a, x->filters, &p.filter, e)) ||
         (rc = fa_cost_type_find(x->cost_type.n ? x->cost_type : account->default_cost_type,
-                                &p.measure[0].type, e)))
+                                fa_ledger_fair(l), &p.measure[0].type, e)))
         goto done;
     if (p.measure[0].type->is_usage) {
         rc = fail_at(e, FA_EINVAL, "costType", "must be a cost, not a usage");

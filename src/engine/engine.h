@@ -43,6 +43,7 @@ typedef enum {
  * of 1e-10. */
 #define FA_MONEY_MAX 900000000
 #define FA_M__MONEY 9 /* the first so many are money */
+#define FA_BIT(m) (1u << (m)) /* in a set of measures */
 
 typedef struct fa_measure_info {
     const char *focus; /* "BilledCost": the archive's column and the control total's name; NULL: the
@@ -162,7 +163,7 @@ FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t
  * is folded or called twice. */
 /* Tables of names for fa_lookup('name', key) -> text; keys in lower case, sorted by bytes. Set before the
  * first load and never changed; borrowed. Also for mappings: fa_merge(how, text, ...) -> JSON object of
- * tags and fa_muldiv(a, b, c) -> a x b / c (lookup.c). */
+ * tags and fa_muldiv(a, b, c) -> a x b / c; fa_share, fa_share_rest(a, b, c) -> its floor and what that leaves (lookup.c). */
 typedef struct fa_lookup_row {
     fa_str key, value;
 } fa_lookup_row;

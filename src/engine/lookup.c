@@ -327,6 +327,50 @@ static void run_muldiv(duckdb_function_info info, duckdb_data_chunk chunk, duckd
     }
 }
 
+/* ---- fa_share(a, b, c) and fa_share_rest(a, b, c): a x b / c floored, and what that leaves (inform.md 0.6) ----
+ * None may be negative. */
+
+static void run_division(duckdb_data_chunk chunk, duckdb_vector out, bool rest)
+{
+    idx_t rows = duckdb_data_chunk_get_size(chunk);
+    duckdb_hugeint *to = duckdb_vector_get_data(out);
+    const duckdb_hugeint *x[3];
+    const uint64_t *mask[3];
+
+    for (idx_t c = 0; c < 3; c++) {
+        duckdb_vector v = duckdb_data_chunk_get_vector(chunk, c);
+
+        x[c] = duckdb_vector_get_data(v);
+        mask[c] = duckdb_vector_get_validity(v);
+    }
+    for (idx_t r = 0; r < rows; r++) {
+        fa_u128 q = 0, left = 0;
+        bool ok = duck_valid(mask[0], r) && duck_valid(mask[1], r) && duck_valid(mask[2], r);
+
+        if (ok) {
+            fa_i128 a = duck_i128(x[0][r]), b = duck_i128(x[1][r]), c = duck_i128(x[2][r]);
+
+            ok = a >= 0 && b >= 0 && c > 0 &&
+                 fa_dec_divide((fa_u128)a, (fa_u128)b, (fa_u128)c, &q, &left) && q >> 126 == 0;
+        }
+        if (!ok)
+            set_null(out, r);
+        to[r] = duck_huge(ok ? (fa_i128)(rest ? left : q) : 0);
+    }
+}
+
+static void run_share(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    (void)info;
+    run_division(chunk, out, false);
+}
+
+static void run_share_rest(duckdb_function_info info, duckdb_data_chunk chunk, duckdb_vector out)
+{
+    (void)info;
+    run_division(chunk, out, true);
+}
+
 const fa_function_row fa_lookup_functions[] = {
     {"fa_lookup",
      run_lookup,
@@ -337,6 +381,18 @@ const fa_function_row fa_lookup_functions[] = {
     {"fa_merge", run_merge, DUCKDB_TYPE_VARCHAR, {0}, DUCKDB_TYPE_VARCHAR, true},
     {"fa_muldiv",
      run_muldiv,
+     DUCKDB_TYPE_DECIMAL,
+     {DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL},
+     DUCKDB_TYPE_INVALID,
+     true},
+    {"fa_share",
+     run_share,
+     DUCKDB_TYPE_DECIMAL,
+     {DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL},
+     DUCKDB_TYPE_INVALID,
+     true},
+    {"fa_share_rest",
+     run_share_rest,
      DUCKDB_TYPE_DECIMAL,
      {DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DECIMAL},
      DUCKDB_TYPE_INVALID,

@@ -134,6 +134,12 @@ static fa_rc authenticate(fa_wire *w, bool *by_cookie)
     unsigned flags = w->route->flags;
 
     *by_cookie = false;
+    if (flags & FA_RT_SCIM)
+        return fa_scim_check(w->server->ledger, &w->mem,
+                             fa_str_starts(bearer, FA_STR("Bearer "))
+                                 ? fa_str_trim((fa_str){bearer.p + 7, bearer.n - 7})
+                                 : FA_STR(""),
+                             &w->caller, &w->err);
     if ((flags & FA_RT_TOKEN) && (id.n || secret.n)) {
         if (!id.n || !secret.n)
             return fa_fail(&w->err, FA_EAUTH,

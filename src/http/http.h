@@ -66,7 +66,7 @@ typedef struct fa_res {
 } fa_res;
 FA_MUST_CHECK fa_rc fa_res_header(fa_req *r, fa_res *o, const char *name, const char *value, fa_err *e);
 
-typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE } fa_envelope; /* which error body (all: requestId, error, message) */
+typedef enum { FA_ENV_V1, FA_ENV_V2, FA_ENV_PAGE, FA_ENV_SCIM } fa_envelope; /* which error body (all: requestId, error, message) */
 enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SESSION = 2, /* the session cookie authenticates (with the CSRF rules for unsafe methods) */
        FA_RT_UPLOAD = 4,  /* body streams to a file */
@@ -77,6 +77,7 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_OWN_EYES = 512, /* may be asked while looking through other eyes: how to stop, how to sign out */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
+       FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);
@@ -103,6 +104,12 @@ FA_MUST_CHECK fa_rc fa_server_open(fa_ledger *l, const fa_route *routes, const f
 const char *fa_server_address(fa_server *s);   /* "http://127.0.0.1:8080" with the real port */
 void        fa_server_stop(fa_server *s);      /* takes no new request, finishes what runs (30 s at most) */
 void        fa_server_close(fa_server *s);
+
+/* What a route's handler answers when it is asked from within the program, for commands. No gate, no limits, but the line
+ * in the audit log. body is borrowed, may be NULL; *answer (may be NULL: not wanted) is a new reference, NULL when there
+ * is none. Not for routes that take a file or stream. Errors are the handler's. */
+FA_MUST_CHECK fa_rc fa_local_call(fa_ledger *l, const fa_route *routes, void *app, const fa_caller *caller, const char *method,
+                                  fa_str path, json_t *body, json_t **answer, fa_err *e);
 
 /* ---- event stream: topics are texts such as "loads"; events are kept only for who listens ---- */
 FA_MUST_CHECK fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e); /* handler: answer with a stream */

@@ -192,15 +192,47 @@ static void body_response(fa_wire *w, fa_buf *b, const char *type)
         add(w, "Content-Encoding", "gzip");
 }
 
+/* RFC 7644 3.12; the field of an error is the scimType when it is one. */
+static void scim_body(fa_buf *b, int status, const fa_err *e)
+{
+    static const char *const words[] = {"invalidFilter", "tooMany",       "uniqueness",
+                                        "mutability",    "invalidSyntax", "invalidPath",
+                                        "noTarget",      "invalidValue"};
+    char number[16];
+    fa_jw w;
+
+    fa_jw_init(&w, b);
+    fa_jw_obj(&w);
+    fa_jw_key(&w, "schemas");
+    fa_jw_arr(&w);
+    fa_jw_z(&w, "urn:ietf:params:scim:api:messages:2.0:Error");
+    fa_jw_end_arr(&w);
+    fa_jw_key(&w, "status");
+    snprintf(number, sizeof number, "%d", status);
+    fa_jw_z(&w, number);
+    for (size_t i = 0; i < FA_COUNT(words); i++)
+        if (strcmp(e->field, words[i]) == 0) {
+            fa_jw_key(&w, "scimType");
+            fa_jw_z(&w, words[i]);
+        }
+    fa_jw_key(&w, "detail");
+    fa_jw_z(&w, e->msg);
+    fa_jw_end_obj(&w);
+}
+
 static void error_response(fa_wire *w, int status, const char *name)
 {
+    fa_envelope env = w->route ? w->route->envelope : FA_ENV_V2;
     fa_buf b = {0};
 
     w->status = status;
-    fa_error_body(&b, w->route ? w->route->envelope : FA_ENV_V2, w->req.request_id, name, &w->err);
+    if (env == FA_ENV_SCIM)
+        scim_body(&b, status, &w->err);
+    else
+        fa_error_body(&b, env, w->req.request_id, name, &w->err);
     if (b.failed)
         fa_buf_clear(&b);
-    body_response(w, &b, "application/json");
+    body_response(w, &b, env == FA_ENV_SCIM ? "application/scim+json" : "application/json");
     if (w->allow)
         add(w, "Allow", w->allow);
     if (status == 429 || status == 503)

@@ -11,7 +11,7 @@
 enum { JOB_MAX = 128, JOB_TEXT = 256, JOB_MESSAGE = 1400, JOB_ATTEMPTS = 5 };
 
 typedef enum { QUEUED, RUNNING, DONE, FAILED, CANCELLED } job_state;
-typedef enum { JOB_LOAD, JOB_RELOAD, JOB_FETCH } job_kind;
+typedef enum { JOB_LOAD, JOB_RELOAD, JOB_FETCH, JOB_FAIR, JOB__KINDS } job_kind;
 
 typedef struct job {
     bool used, busy; /* busy: the worker still holds it */

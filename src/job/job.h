@@ -40,6 +40,9 @@ void                fa_jobs_close(fa_jobs *j); /* stops and frees; NULL is fine 
  * also when this call fails. FA_ELIMIT: 32 jobs wait already. */
 FA_MUST_CHECK fa_rc fa_job_load(fa_jobs *j, fa_str source, fa_str file, const char *path, fa_str by, char id[37], fa_err *e);
 FA_MUST_CHECK fa_rc fa_job_relive(fa_jobs *j, int64_t load_id, fa_str by, char id[37], fa_err *e);
+/* Switches FairShare, or changes how wide its pools are. FA_ECONFLICT: such a job waits or runs; its id is in `id` then. */
+FA_MUST_CHECK fa_rc fa_job_fair(fa_jobs *j, fa_fair_width w, fa_str by, char id[37], fa_err *e);
+bool                fa_job_fair_runs(fa_jobs *j, char id[37]);
 /* Runs a connection now. FA_ECONFLICT: it runs already; its id is in `id` then. */
 FA_MUST_CHECK fa_rc fa_job_fetch(fa_jobs *j, fa_str connection_id, fa_str by, char id[37], fa_err *e);
 /* When a connection with this schedule runs next: cron, plus its own jitter of at most five minutes. -1: never. */

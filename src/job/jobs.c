@@ -18,7 +18,7 @@ enum { MAX_WAITING = 32 };
 
 /* A job that waits its turn is "running" to the page: its phase says "waiting". */
 static const char *const state_names[] = {"running", "running", "done", "failed", "cancelled"};
-static const char *const kind_names[] = {"load", "reload", "fetch"};
+static const char *const kind_names[] = {"load", "reload", "fetch", "fairshare"};
 
 static void job_json(const job *t, fa_jw *w)
 {
@@ -175,6 +175,17 @@ static fa_rc run_load(job *t, fa_arena *a, fa_err *e)
     return FA_OK;
 }
 
+/* The width stands in `file`. */
+static fa_rc run_fair(job *t, fa_err *e)
+{
+    fa_progress p = {.tick = tick, .user = t, .cancel = &t->cancel};
+    fa_fair_width w;
+
+    if (!fa_fair_find(fa_str_of(t->file), &w))
+        return fa_fail(e, FA_EDATA, "\"%s\" is no width of FairShare pools", t->file);
+    return fa_ledger_fair_set(t->owner->ledger, w, &p, e);
+}
+
 static fa_rc run_kind(job *t, fa_arena *a, fa_err *e)
 {
     switch (t->kind) {
@@ -182,6 +193,8 @@ static fa_rc run_kind(job *t, fa_arena *a, fa_err *e)
         return fa_ledger_relive(t->owner->ledger, t->load_id, e);
     case JOB_FETCH:
         return job_run_fetch(t, a, e);
+    case JOB_FAIR:
+        return run_fair(t, e);
     default:
         return run_load(t, a, e);
     }
@@ -387,6 +400,37 @@ fa_rc fa_job_relive(fa_jobs *j, int64_t load_id, fa_str by, char id[37], fa_err 
     return rc;
 }
 
+/* The job of a kind that waits or runs; false: none. */
+static bool is_busy(fa_jobs *j, job_kind kind, char id[37])
+{
+    bool found = false;
+
+    pthread_mutex_lock(&j->lock);
+    for (size_t i = 0; i < JOB_MAX && !found; i++)
+        if (j->list[i].used && j->list[i].st < DONE && j->list[i].kind == kind) {
+            memcpy(id, j->list[i].id, 37);
+            found = true;
+        }
+    pthread_mutex_unlock(&j->lock);
+    return found;
+}
+
+fa_rc fa_job_fair(fa_jobs *j, fa_fair_width w, fa_str by, char id[37], fa_err *e)
+{
+    fa_job row = {.file = fa_str_of(fa_fair_name(w)), .by = by};
+
+    if (is_busy(j, JOB_FAIR, id)) {
+        (void)fa_fail(e, FA_ECONFLICT, "FairShare cost is being made already");
+        return fa_hint(e, "wait for it to end, or cancel it");
+    }
+    return enqueue(j, &row, JOB_FAIR, NULL, id, e);
+}
+
+bool fa_job_fair_runs(fa_jobs *j, char id[37])
+{
+    return is_busy(j, JOB_FAIR, id);
+}
+
 fa_rc fa_job_fetch(fa_jobs *j, fa_str connection_id, fa_str by, char id[37], fa_err *e)
 {
     fa_arena a;
@@ -470,10 +514,15 @@ static fa_rc give_up(fa_jobs *j, fa_job *row, const char *why, fa_err *e)
 
 static fa_rc resume_one(fa_jobs *j, fa_job *row, fa_err *e)
 {
-    bool load = fa_str_eqz(row->kind, "load"), fetch = fa_str_eqz(row->kind, "fetch");
+    job_kind kind = 0;
+    bool load, fetch;
     char id[37], *path = NULL;
     fa_rc rc;
 
+    while (kind + 1 < JOB__KINDS && !fa_str_eqz(row->kind, kind_names[kind]))
+        kind++;
+    load = kind == JOB_LOAD;
+    fetch = kind == JOB_FETCH;
     if (row->attempts >= JOB_ATTEMPTS)
         return give_up(j, row, "the server stopped five times while it ran", e);
     if (fetch && !j->net)
@@ -483,7 +532,7 @@ static fa_rc resume_one(fa_jobs *j, fa_job *row, fa_err *e)
             j, row, "the server stopped while it ran and the upload is gone: upload it again", e);
     if (load && !(path = strndup(row->path.p, row->path.n)))
         return fa_oom(e);
-    rc = enqueue(j, row, load ? JOB_LOAD : fetch ? JOB_FETCH : JOB_RELOAD, path, id, e);
+    rc = enqueue(j, row, kind, path, id, e);
     if (rc == FA_ELIMIT || rc == FA_ECONFLICT)
         rc = give_up(j, row, "the server stopped while it ran", e);
     else if (!rc)

@@ -75,7 +75,7 @@ done:
 
 /* A relation of no rows with every FOCUS column in its type: what UNION ALL BY NAME takes its shape
  * from. */
-static void put_shape(fa_buf *b)
+void fa_archive_shape(fa_buf *b)
 {
     fa_buf_z(b, "SELECT NULL::UUID AS fa_line, NULL::BOOLEAN AS fa_first, NULL::DATE AS fa_day");
     for (size_t i = 0; i < fa_ncolumns; i++) {
@@ -124,7 +124,7 @@ fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t from, int32_t to,
     fa_buf_z(&b, "(SELECT fa_l.line_id, fa_b.fa_day AS day, date_trunc('hour', "
                  "fa_b.ChargePeriodStart) AS hour,"
                  " fa_b.* FROM (");
-    put_shape(&b);
+    fa_archive_shape(&b);
     for (size_t i = 0; i < n;) {
         size_t k = i;
 

@@ -256,6 +256,7 @@ fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_findin
     checker k = {.l = l, .a = a, .p = p};
     fa_load *load;
     size_t nload;
+    char what[200];
     fa_rc rc;
 
     *n = 0;
@@ -284,6 +285,10 @@ fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_findin
     }
     tell(&k, "ledger", 0.9);
     if ((rc = check_star(&k, e)))
+        goto done;
+    if ((rc = fa_fair_check(l, k.c, what, sizeof what, e)))
+        goto done;
+    if (what[0] && (rc = find(&k, "ledger.duckdb", "%s", what)))
         goto done;
     tell(&k, "segments", 0.97);
     rc = fa_engine_segments_check(l->engine, p ? p->cancel : NULL, tell_segment, &k, e);
@@ -322,7 +327,8 @@ static fa_rc rebuild_all(fa_ledger *l, fa_conn *c, fa_arena *a, const fa_progres
         if ((rc = fa_star_stage(l, c, star.load_id, e)) || (rc = fa_star_apply(l, c, &star, e)))
             return rc;
     }
-    return fa_view_settle(l, c, live, n, e) ? e->rc : fa_star_commit(l, c, e);
+    return fa_view_settle(l, c, live, n, e) || fa_fair_settle(l, c, p, e) ? e->rc
+                                                                          : fa_star_commit(l, c, e);
 }
 
 fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e)

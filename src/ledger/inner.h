@@ -25,6 +25,7 @@ struct fa_ledger {
     uint32_t lines;
     bool has_range;
     int32_t first_day, last_day;
+    fa_fair_width fair;
     uint32_t approximated[FA_CENTERS_MAX]; /* FA_BIT of measures, beside fa_ledger_center */
 };
 
@@ -72,6 +73,14 @@ void fa_view_mask_totals(fa_tally_row *row, size_t n, int mask);
 FA_MUST_CHECK fa_rc fa_view_find(fa_conn *c, fa_str hint, const char *path, fa_str archive,
                                  fa_str *view, fa_err *e);
 
+/* ---- fair.c: FairShare cost, where the account has it on ---- */
+FA_MUST_CHECK fa_rc fa_fair_create(fa_conn *c, fa_err *e);
+/* Brings the FairShare columns of daily to what is live. Inside the caller's transaction. */
+FA_MUST_CHECK fa_rc fa_fair_settle(fa_ledger *l, fa_conn *c, const fa_progress *p, fa_err *e);
+void fa_fair_refresh(fa_ledger *l);
+/* What is wrong with them, in words; empty: nothing. */
+FA_MUST_CHECK fa_rc fa_fair_check(fa_ledger *l, fa_conn *c, char *what, size_t room, fa_err *e);
+
 /* ---- restate.c: what a delivery changes of months that were there ---- */
 typedef struct fa_restate fa_restate;
 FA_MUST_CHECK fa_rc fa_restate_begin(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t source_id,
@@ -92,6 +101,8 @@ FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
 /* ---- archive.c ---- */
 void fa_archive_format(fa_buf *b); /* the options of a COPY that writes an archive file */
 char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id); /* DIR/bills/<id> */
+/* A relation of no rows with every archive column in its type, for UNION ALL BY NAME. */
+void fa_archive_shape(fa_buf *b);
 /* SQL list ['…','…'] of a load's archive files; FA_EDATA when one is missing. */
 FA_MUST_CHECK fa_rc fa_archive_files(fa_ledger *l, fa_arena *a, int64_t load_id, fa_str *sql_list,
                                      fa_err *e);

@@ -58,6 +58,12 @@ FA_MUST_CHECK fa_rc fa_ledger_archive_sql(fa_ledger *l, fa_arena *a, int32_t fro
 #define FA_CENTERS_MAX 5
 uint32_t            fa_ledger_approximated(fa_ledger *l, fa_measure m);
 const char         *fa_ledger_center(unsigned i); /* i < FA_CENTERS_MAX */
+/* FairShare cost (inform.md 3.4): off, or how wide a pool is. Off costs nothing; its two measures then are what they fall
+ * back to, and nobody is offered them. */
+typedef enum { FA_FAIR_OFF, FA_FAIR_SKU, FA_FAIR_FAMILY, FA_FAIR_SERVICE } fa_fair_width;
+fa_fair_width       fa_ledger_fair(fa_ledger *l);
+const char         *fa_fair_name(fa_fair_width w); /* "off", "sku", "family", "service" */
+bool                fa_fair_find(fa_str name, fa_fair_width *out);
 /* First and last day with facts; false: nothing loaded. */
 bool                fa_ledger_range(fa_ledger *l, int32_t *first, int32_t *last);
 
@@ -145,6 +151,9 @@ FA_MUST_CHECK fa_rc fa_ledger_retire(fa_ledger *l, fa_str source, int64_t keep_l
 typedef struct fa_finding { fa_str what, where, hint; } fa_finding;
 /* FA_OK with *n == 0: everything holds. Findings live in the arena. */
 FA_MUST_CHECK fa_rc fa_ledger_check(fa_ledger *l, fa_arena *a, const fa_progress *p, fa_finding **out, size_t *n, fa_err *e);
+/* Switches FairShare, or makes its pools wider or narrower: every pool is worked out anew from the archive while
+ * readers see the state before. Nothing has changed when it fails or is cancelled. */
+FA_MUST_CHECK fa_rc fa_ledger_fair_set(fa_ledger *l, fa_fair_width w, const fa_progress *p, fa_err *e);
 FA_MUST_CHECK fa_rc fa_ledger_rebuild(fa_ledger *l, const fa_progress *p, fa_err *e);
 /* Facts go to the ClickHouse cluster at `url` and questions ask there; NULL: back to DuckDB alone. The control
  * totals of every day are proven before anything is switched. *rows: bill rows they hold for. *unproven (of a way

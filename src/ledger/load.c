@@ -891,7 +891,8 @@ static fa_rc settle_views(load_job *j, const fa_load_result *r, const int64_t *g
     }
     for (size_t i = 0; i < r->npart; i++)
         all[k++] = r->part[i];
-    return fa_view_settle(j->l, j->conn, all, k, e);
+    return fa_view_settle(j->l, j->conn, all, k, e) ? e->rc
+                                                    : fa_fair_settle(j->l, j->conn, j->p, e);
 }
 
 static fa_rc go_live(load_job *j, const fa_tally_row *file, size_t nfile, fa_load_result *out,

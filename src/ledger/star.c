@@ -103,7 +103,8 @@ fa_rc fa_star_create(fa_conn *c, fa_err *e)
     int64_t version;
     fa_err none;
 
-    if (fa_execf(c, e, "CREATE TABLE IF NOT EXISTS star(version INTEGER NOT NULL)"))
+    if (fa_execf(c, e, "CREATE TABLE IF NOT EXISTS star(version INTEGER NOT NULL)") ||
+        fa_fair_create(c, e))
         return e->rc;
     if (fa_sql_i64(c, FA_STR("SELECT max(version) FROM star"), NULL, 0, &version, &none) == FA_OK) {
         if (version == STAR_VERSION)
@@ -210,6 +211,7 @@ fa_rc fa_star_refresh(fa_ledger *l, fa_err *e)
                           NULL, 0, take_range, &r, e);
     fa_conn_put(c);
     refresh_approximated(l);
+    fa_fair_refresh(l);
     fa_engine_changed(l->engine);
     pthread_mutex_lock(&l->state);
     if (rc) { /* what is committed is committed: nobody may wait for ever */
@@ -725,7 +727,8 @@ fa_rc fa_star_reconcile(fa_ledger *l, const fa_progress *p, fa_err *e)
             goto done;
         i = k;
     }
-    if ((rc = fa_execf(c, e, "BEGIN")) || (rc = fa_view_settle(l, c, live, nlive, e)))
+    if ((rc = fa_execf(c, e, "BEGIN")) || (rc = fa_view_settle(l, c, live, nlive, e)) ||
+        (rc = fa_fair_settle(l, c, p, e)))
         goto done;
     rc = fa_star_commit(l, c, e);
 done:

@@ -67,4 +67,12 @@ FA_MUST_CHECK fa_rc fa_quality_json(fa_ledger *l, fa_arena *a, fa_jw *w, fa_err 
 /* Each billing month of each source against the provider's invoice: as entered, else as the bill says itself. */
 FA_MUST_CHECK fa_rc fa_reconcile_json(fa_ledger *l, fa_arena *a, int64_t deadline_mono_ms, fa_jw *w, fa_err *e);
 
+/* The account's cost types: offered ones, the default, FairShare (job: of its change that runs; NULL: none), discounts.
+ * offered: bit set of measures. put: {"defaultCostType","offered","edp"}, each as it was when absent; audited. */
+FA_MUST_CHECK fa_rc fa_cost_types_offered(fa_ledger *l, fa_arena *a, uint32_t *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_cost_types_json(fa_ledger *l, fa_arena *a, const char *job, fa_jw *w, fa_err *e);
+FA_MUST_CHECK fa_rc fa_cost_types_put(fa_ledger *l, fa_arena *a, const fa_caller *by, const json_t *j, fa_err *e);
+/* May FairShare become so? FA_ECONFLICT: it is the default and would be off. */
+FA_MUST_CHECK fa_rc fa_cost_types_fair(fa_ledger *l, fa_arena *a, fa_fair_width w, fa_err *e);
+
 #endif

@@ -501,6 +501,7 @@ static fa_rc get_base(fa_ledger *l, fa_catalog **out, fa_err *e)
     fa_arena_init(&c->mem, 512 << 20);
     atomic_init(&c->refs, 1);
     c->generation = generation;
+    c->fair = fa_ledger_fair(l);
     c->account = fa_arena_dup(&c->mem, fa_ledger_account(l));
     rc = c->account.p ? make_catalog(l, c, e) : fa_oom(e);
     if (rc) {
@@ -553,7 +554,7 @@ static fa_rc fill_with(fa_catalog *c, fa_err *e)
 }
 
 /* Takes the reference of the base. */
-static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_catalog **out, fa_err *e)
+static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_str edp, fa_catalog **out, fa_err *e)
 {
     fa_catalog *c = calloc(1, sizeof *c);
     fa_rc rc;
@@ -568,11 +569,13 @@ static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_catalog **out, fa_
     c->base = base;
     c->tags = fa_tag_set_ref(tags);
     c->generation = base->generation;
+    c->fair = base->fair;
     c->account = base->account;
     c->center = base->center;
     c->center_id = base->center_id;
     c->ncenter = base->ncenter;
-    rc = fill_with(c, e);
+    if (!(rc = fill_with(c, e)))
+        rc = fa_edp_attach(c, edp, e);
     if (rc)
         fa_catalog_put(c);
     else
@@ -583,39 +586,58 @@ static fa_rc make_with(fa_catalog *base, fa_tag_set *tags, fa_catalog **out, fa_
 fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e)
 {
     fa_catalog *base;
+    fa_arena a;
+    fa_str edp;
+    fa_rc rc;
 
     *out = NULL;
-    return get_base(l, &base, e) ? e->rc : make_with(base, tags, out, e);
+    fa_arena_init(&a, 8 << 20);
+    if (!(rc = fa_edp_text(l, &a, &edp, e)) && !(rc = get_base(l, &base, e)))
+        rc = make_with(base, tags, edp, out, e);
+    fa_arena_release(&a);
+    return rc;
 }
 
 fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e)
 {
     fa_catalog *base = NULL;
     fa_tag_set *tags = NULL;
+    fa_arena a;
+    fa_str edp;
     fa_rc rc;
 
     *out = NULL;
-    if ((rc = fa_tags_live(l, &tags, e)) || (rc = get_base(l, &base, e)))
+    fa_arena_init(&a, 8 << 20);
+    if ((rc = fa_edp_text(l, &a, &edp, e)) || (rc = fa_tags_live(l, &tags, e)) ||
+        (rc = get_base(l, &base, e)))
         goto done;
     pthread_mutex_lock(&latest_lock);
-    if (latest && latest->base == base && fa_tag_set_hash(latest->tags) == fa_tag_set_hash(tags))
+    if (latest && latest->base == base && fa_tag_set_hash(latest->tags) == fa_tag_set_hash(tags) &&
+        fa_str_eq(latest->edp_text, edp))
         *out = ref(latest);
     pthread_mutex_unlock(&latest_lock);
     if (*out) {
         fa_catalog_put(base);
         goto done;
     }
-    if (!(rc = make_with(base, tags, out, e)))
+    if (!(rc = make_with(base, tags, edp, out, e)))
         remember(&latest, *out);
 done:
     fa_tag_set_put(tags);
+    fa_arena_release(&a);
     return rc;
+}
+
+fa_fair_width fa_catalog_fair(const fa_catalog *c)
+{
+    return c->fair;
 }
 
 void fa_catalog_put(fa_catalog *c)
 {
     if (!c || atomic_fetch_sub(&c->refs, 1) != 1)
         return;
+    fa_edp_detach(c);
     for (size_t i = 0; i < c->ntag; i++)
         fa_virtual_release(&c->tag[i]);
     fa_tag_set_put(c->tags);

@@ -29,7 +29,7 @@ static bool measures_cost(const fa_plan *p)
     return false;
 }
 
-/* The keys of a group's texts: dimensions, units, currency; `own` holds those that are no key of the catalog. */
+/* The keys of a group's texts: dimensions, units, factor, currency; `own` holds those that are no key of the catalog. */
 static size_t text_keys(const fa_plan *p, fa_key *own, const fa_key **out, size_t *nunit)
 {
     size_t n = 0, k = 0;
@@ -43,6 +43,8 @@ static size_t text_keys(const fa_plan *p, fa_key *own, const fa_key **out, size_
             out[n++] = &own[k++];
             ++*nunit;
         }
+    if (p->edp)
+        out[n++] = p->edp->factor;
     own[k] = (fa_key){.expr = fa_str_of(measures_cost(p) ? fa_money_expr(p) : "NULL")};
     out[n++] = &own[k];
     return n;
@@ -352,7 +354,7 @@ fa_rc fa_groups_of_plan(fa_lens *v, const fa_plan *p, int32_t from, int32_t to, 
     if ((*out = (fa_groups *)fa_keep_get(&id)))
         goto done;
     b.sliced = c.n > 1;
-    b.g = fa_groups_new(p->ndim, nunit);
+    b.g = fa_groups_new(p->ndim, nunit, p->edp != NULL);
     if (!b.g) {
         rc = fa_oom(e);
         goto done;

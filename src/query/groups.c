@@ -85,7 +85,7 @@ static void free_groups(fa_kept *k)
     free(g);
 }
 
-fa_groups *fa_groups_new(size_t ndim, size_t nunit)
+fa_groups *fa_groups_new(size_t ndim, size_t nunit, bool factor)
 {
     fa_groups *g = calloc(1, sizeof *g);
 
@@ -96,7 +96,8 @@ fa_groups *fa_groups_new(size_t ndim, size_t nunit)
     fa_random(&g->seed, sizeof g->seed);
     g->ndim = ndim;
     g->nunit = nunit;
-    g->ntext = ndim + nunit + 1;
+    g->has_factor = factor;
+    g->ntext = ndim + nunit + factor + 1;
     return g;
 }
 
@@ -129,27 +130,28 @@ bool fa_groups_add(fa_groups *g, const uint32_t *t, uint32_t *group)
     return true;
 }
 
-/* Groups that differ by their currency alone share a core. */
+/* Groups that differ by their factor and currency alone share a core. */
 static bool fill_cores(fa_groups *g)
 {
-    size_t last = g->ntext - 1;
+    size_t last = g->ntext - 1 - g->has_factor; /* the first of those */
     fa_groups *cores;
     bool ok = true, same = true;
 
     for (uint32_t i = 1; i < g->n && same; i++)
-        same = g->tuple[(size_t)i * g->ntext + last] == g->tuple[last];
+        same = memcmp(&g->tuple[(size_t)i * g->ntext + last], &g->tuple[last],
+                      (g->ntext - last) * sizeof *g->tuple) == 0;
     if (same) {
         for (uint32_t i = 0; i < g->n; i++)
             g->core[i] = g->core_group[i] = i;
         g->ncore = g->n;
         return true;
     }
-    cores = fa_groups_new(g->ndim, g->nunit);
+    cores = fa_groups_new(g->ndim, g->nunit, g->has_factor);
     for (uint32_t i = 0; cores && ok && i < g->n; i++) {
         uint32_t t[FA_MAX_TEXTS], core;
 
         memcpy(t, g->tuple + (size_t)i * g->ntext, g->ntext * sizeof *t);
-        t[last] = 0;
+        memset(&t[last], 0, (g->ntext - last) * sizeof *t);
         ok = fa_groups_add(cores, t, &core);
         if (ok) {
             if (core + 1 == cores->n && core == g->ncore) {

@@ -167,17 +167,18 @@ static inline void fa_sel_put(fa_sel *s)
 
 /* ---- groups.c: tuples of texts to dense numbers ---- */
 
-#define FA_MAX_TEXTS (FA_MAX_DIMS + 3)
+#define FA_MAX_TEXTS (FA_MAX_DIMS + 4)
 /* From `from` on, to the day before the next slice, line[line_id] is the group or FA_NO_GROUP. */
 typedef struct fa_slice {
     int32_t from;         /* of the first: open */
     const uint32_t *line; /* one of the groups' arrays */
 } fa_slice;
-/* Groups are distinct tuples (dimensions, units, currency); a core is a group without its currency. */
+/* Groups are distinct tuples (dimensions, units, factor, currency); a core is a group without the last two. */
 typedef struct fa_groups {
     fa_kept kept;
     uint64_t seed;
-    size_t ndim, nunit, ntext;    /* ntext = ndim + nunit + 1 (currency) */
+    size_t ndim, nunit, ntext;    /* ntext = ndim + nunit + has_factor + 1 (currency) */
+    bool has_factor;              /* the text before the currency is the factor of edp.c */
     fa_codes *col[FA_MAX_TEXTS]; /* the texts by code; only the dictionary is used */
     uint32_t *tuple;              /* [n * ntext] */
     uint32_t *hash, *slot;
@@ -192,7 +193,7 @@ typedef struct fa_groups {
 } fa_groups;
 
 uint32_t fa_text_hash(const void *p, size_t n, uint64_t seed);
-fa_groups *fa_groups_new(size_t ndim, size_t nunit); /* one reference; NULL: out of memory */
+fa_groups *fa_groups_new(size_t ndim, size_t nunit, bool factor); /* one reference; NULL: out of memory */
 static inline void fa_groups_put(fa_groups *g)
 {
     if (g)
@@ -345,7 +346,33 @@ struct fa_catalog {
     size_t ncenter;
     fa_str account;
     uint64_t generation;
+    fa_fair_width fair;
+    fa_edp_settings edp; /* and what is made of it; of a catalog with a base */
+    fa_str edp_text;
+    json_t *edp_filters;
+    fa_virtual edp_tag;
+    fa_key edp_key;
+    bool has_edp;
 };
+
+/* ---- edp.c: discounts that no bill shows ---- */
+typedef struct fa_edp {
+    const fa_key *factor; /* NULL: this plan has none */
+    uint32_t measures;
+    fa_catalog *held;
+} fa_edp;
+FA_MUST_CHECK fa_rc fa_edp_text(fa_ledger *l, fa_arena *a, fa_str *out, fa_err *e); /* the setting as it stands */
+FA_MUST_CHECK fa_rc fa_edp_attach(fa_catalog *c, fa_str text, fa_err *e);
+void fa_edp_detach(fa_catalog *c);
+/* What holds for a plan: whoever runs it sets plan.edp to it while it has a factor. End it either way. */
+FA_MUST_CHECK fa_rc fa_edp_begin(fa_ledger *l, const fa_plan *p, fa_edp *out, fa_err *e);
+void fa_edp_end(fa_edp *x);
+int64_t fa_edp_factor(fa_str text); /* of the factor's column */
+fa_i128 fa_edp_times(const fa_plan *p, fa_measure m, fa_i128 x, int64_t factor);
+void fa_edp_stats(const fa_plan *p, fa_stat *stat, int64_t factor); /* of the plan's measurements */
+void fa_edp_cells(const fa_plan *p, const fa_groups *g, fa_cell *cell, size_t n);
+void fa_edp_stat_cells(const fa_plan *p, const fa_groups *g, fa_stat_cell *cell, size_t n);
+
 /* A tag of a cost center, in the arena; FA_EENV out of memory. */
 FA_MUST_CHECK fa_rc fa_key_tag(fa_arena *a, fa_str center, fa_str center_id, fa_str tag, fa_key *out, fa_err *e);
 

@@ -270,16 +270,19 @@ fa_rc fa_tag_moves(fa_ledger *l, fa_arena *a, const json_t *document, const fa_p
     fa_catalog *live = NULL, *draft = NULL;
     fa_tag_set *set = NULL;
     bool fresh = false;
+    fa_plan q = *p;
+    fa_edp edp = {0};
     fa_rc rc = FA_OK;
 
     if (!d)
         return json_is_object(document) ? fa_oom(e)
                                         : fa_fail(e, FA_EINVAL, "the document must be an object");
     if ((rc = fa_catalog_get(l, &live, e)) || (rc = fa_tag_set_with(live->tags, d, &set, e)) ||
-        (rc = fa_catalog_with(l, set, &draft, e)))
+        (rc = fa_catalog_with(l, set, &draft, e)) || (rc = fa_edp_begin(l, p, &edp, e)))
         goto done;
+    q.edp = edp.factor ? &edp : NULL;
     for (int i = 0; i < TRIES && !rc && !fresh; i++) {
-        work w = {.l = l, .a = a, .p = p, .cat = draft, .out = out, .e = e};
+        work w = {.l = l, .a = a, .p = &q, .cat = draft, .out = out, .e = e};
 
         fa_arena_init(&w.tmp, TMP_BYTES);
         w.key = fa_key_stored(draft, &w.tmp, FA_STR("virtualTag"), fa_draft_key(d, (fa_str){0}),
@@ -294,6 +297,7 @@ fa_rc fa_tag_moves(fa_ledger *l, fa_arena *a, const json_t *document, const fa_p
             rc = FA_OK;
     }
 done:
+    fa_edp_end(&edp);
     fa_catalog_put(draft);
     fa_catalog_put(live);
     fa_tag_set_put(set);

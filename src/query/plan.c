@@ -42,7 +42,8 @@ static fa_rc read_bool(const json_t *j, const char *name, bool absent, bool *out
     return FA_OK;
 }
 
-static fa_rc read_cost_type(const json_t *j, fa_str absent, fa_plan *p, fa_err *e)
+static fa_rc read_cost_type(const fa_catalog *c, const json_t *j, fa_str absent, fa_plan *p,
+                            fa_err *e)
 {
     const json_t *v = json_object_get(j, "costType");
     fa_str name = absent.n ? absent : FA_STR("netAmortizedCost");
@@ -54,7 +55,7 @@ static fa_rc read_cost_type(const json_t *j, fa_str absent, fa_plan *p, fa_err *
     }
     p->nmeasure = 1;
     p->measure[0].agg = FA_AGG_SUM;
-    if (fa_cost_type_find(name, &p->measure[0].type, e))
+    if (fa_cost_type_find(name, c->fair, &p->measure[0].type, e))
         return fa_at(e, "costType");
     return FA_OK;
 }
@@ -166,9 +167,9 @@ fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, in
     out->range.name = fa_arena_dup(a, out->range.name);
     if (!out->range.name.p)
         return fa_oom(e);
-    if (read_cost_type(question, default_cost_type, out, e) || read_granularity(question, out, e) ||
-        read_group_by(c, a, question, out, e) || read_top(question, out, e) ||
-        read_currency(question, a, out, e))
+    if (read_cost_type(c, question, default_cost_type, out, e) ||
+        read_granularity(question, out, e) || read_group_by(c, a, question, out, e) ||
+        read_top(question, out, e) || read_currency(question, a, out, e))
         return e->rc;
     return fa_filter_parse(c, a, FA_API_INTERNAL, json_object_get(question, "filters"), "filters",
                            &out->filter, e);

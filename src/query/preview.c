@@ -56,7 +56,8 @@ typedef struct slice {
     int32_t from, to;
     uint32_t *line, *rule;
     fa_codes *money, *draft, *live;
-    fa_level level[4]; /* by currency, rule, draft, live */
+    fa_codes *factor;  /* of the plan's discounts; NULL: it has none */
+    fa_level level[5]; /* by currency, rule, draft, live (where there is one), factor (the same) */
     fa_level more;     /* classes past `base`: (class, a rule that would have had it) */
     uint32_t base;
 } slice;
@@ -104,6 +105,7 @@ static void close_slice(slice *s)
     fa_codes_put(s->money);
     fa_codes_put(s->draft);
     fa_codes_put(s->live);
+    fa_codes_put(s->factor);
     for (size_t i = 0; i < FA_COUNT(s->level); i++)
         fa_level_free(&s->level[i]);
     fa_level_free(&s->more);
@@ -166,20 +168,23 @@ static fa_rc make_classes(work *w, slice *s, bool shadows)
     const fa_key money = {.expr = fa_str_of(fa_money_expr(w->p))};
     uint32_t nrule = (uint32_t)rules_of(w);
     const fa_lens *v = &w->v;
+    size_t last = w->live ? 3 : 2;
 
     if (fa_select_plan(v, w->p, s->line, w->e) || fa_codes_of(v, &money, &s->money, w->e) ||
         fa_codes_of(v, w->draft, &s->draft, w->e) ||
         fa_virtual_match(v, w->draft->tag, s->rule, w->e) ||
-        (w->live && fa_codes_of(v, w->live, &s->live, w->e)))
+        (w->live && fa_codes_of(v, w->live, &s->live, w->e)) ||
+        (w->p->edp && fa_codes_of(v, w->p->edp->factor, &s->factor, w->e)))
         return w->e->rc;
     for (uint32_t i = 0; i < v->nline; i++)
         if (s->rule[i] == FA_NO_RULE)
             s->rule[i] = nrule;
     if (refine(w, s, 0, s->money->code, s->money->n) || refine(w, s, 1, s->rule, nrule + 1) ||
         refine(w, s, 2, s->draft->code, s->draft->n) ||
-        (w->live && refine(w, s, 3, s->live->code, s->live->n)))
+        (w->live && refine(w, s, 3, s->live->code, s->live->n)) ||
+        (s->factor && refine(w, s, ++last, s->factor->code, s->factor->n)))
         return w->e->rc;
-    s->base = s->level[w->live ? 3 : 2].n;
+    s->base = s->level[last].n;
     return shadows ? add_shadows(w, s) : FA_OK;
 }
 
@@ -195,7 +200,7 @@ static fa_str text_of(const void *user, uint32_t group)
 {
     const currency_of *o = user;
     const slice *s = o->s;
-    size_t level = s->live ? 3 : 2;
+    size_t level = (s->live ? 3 : 2) + (s->factor != NULL);
 
     if (o->line)
         return fa_codes_text(s->money, s->money->code[o->line[group]]);
@@ -238,12 +243,22 @@ static fa_rc check_money(work *w, const slice *s, uint32_t code, fa_i128 cost)
 
 static fa_rc add_class(work *w, const slice *s, const fa_cell *cell)
 {
-    fa_i128 cost = cell->sum[w->p->measure[0].type->measure];
+    fa_measure m = w->p->measure[0].type->measure;
+    fa_i128 cost = cell->sum[m];
     uint32_t at = cell->group, rule, draft, live = 0;
-    size_t place;
+    size_t place, last = w->live ? 4 : 3;
 
+    if (s->factor) {
+        for (; at >= s->base;)
+            at = s->more.parent[at - s->base];
+        cost = fa_edp_times(w->p, m, cost,
+                            fa_edp_factor(fa_codes_text(s->factor, s->level[last].code[at])));
+        at = cell->group;
+    }
     for (; at >= s->base; at = s->more.parent[at - s->base])
         w->shadowed[s->more.code[at - s->base]] += cost;
+    if (s->factor)
+        at = s->level[last].parent[at];
     if (w->live) {
         live = s->level[3].code[at];
         at = s->level[3].parent[at];
@@ -317,9 +332,16 @@ static fa_rc choose_lines(work *w, const slice *s, const uint32_t *line, looks *
     }
     if (scan(w, s, group, (uint32_t)o->n, o->line, &cell, &n))
         return w->e->rc;
-    for (size_t i = 0; i < n; i++)
-        o->s[cell[i].group].cost_e10 =
-            fa_dec_round(cell[i].sum[w->p->measure[0].type->measure], 10);
+    for (size_t i = 0; i < n; i++) {
+        fa_measure m = w->p->measure[0].type->measure;
+        fa_i128 cost = cell[i].sum[m];
+
+        if (s->factor)
+            cost = fa_edp_times(
+                w->p, m, cost,
+                fa_edp_factor(fa_codes_text(s->factor, s->factor->code[o->line[cell[i].group]])));
+        o->s[cell[i].group].cost_e10 = fa_dec_round(cost, 10);
+    }
     return FA_OK;
 }
 
@@ -405,7 +427,8 @@ static fa_rc add_slices(work *w, bool preview)
                     .scope = w->p->scope,
                     .nmeasure = 1,
                     .ndim = 1,
-                    .money = w->p->money};
+                    .money = w->p->money,
+                    .edp = w->p->edp};
     int32_t to = w->p->range.to;
     fa_days d;
     fa_digest id;
@@ -673,8 +696,8 @@ static fa_rc try_once(work *w, const fa_catalog *live, const fa_catalog *draft, 
     return put_preview(w, out);
 }
 
-fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document,
-                 fa_str key, const fa_plan *p, fa_try_preview *out, fa_err *e)
+static fa_rc try_plan(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document,
+                      fa_str key, const fa_plan *p, fa_try_preview *out, fa_err *e)
 {
     json_t *d = fa_draft_complete(document);
     fa_catalog *draft = NULL;
@@ -707,6 +730,21 @@ done:
     fa_catalog_put(draft);
     fa_tag_set_put(set);
     json_decref(d);
+    return rc;
+}
+
+/* The same discounts as every question's (edp.c). */
+fa_rc fa_tag_try(fa_ledger *l, fa_arena *a, const fa_catalog *live, const json_t *document,
+                 fa_str key, const fa_plan *p, fa_try_preview *out, fa_err *e)
+{
+    fa_plan q = *p;
+    fa_edp edp;
+    fa_rc rc = fa_edp_begin(l, p, &edp, e);
+
+    q.edp = edp.factor ? &edp : NULL;
+    if (!rc)
+        rc = try_plan(l, a, live, document, key, &q, out, e);
+    fa_edp_end(&edp);
     return rc;
 }
 
@@ -753,14 +791,18 @@ fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan
                      fa_try_cause **out, size_t *n, fa_err *e)
 {
     bool fresh = false;
-    fa_rc rc = FA_OK;
+    fa_plan q = *p;
+    fa_edp edp;
+    fa_rc rc;
 
     *out = NULL;
     *n = 0;
     if (tag->type != FA_K_VIRTUAL)
         return fa_fail(e, FA_EINVAL, "the key is no virtual tag");
+    rc = fa_edp_begin(l, p, &edp, e);
+    q.edp = edp.factor ? &edp : NULL;
     for (int i = 0; i < TRIES && !rc && !fresh; i++) {
-        work w = {.l = l, .a = a, .p = p, .draft = tag, .e = e};
+        work w = {.l = l, .a = a, .p = &q, .draft = tag, .e = e};
 
         *n = 0;
         if (!(rc = fa_lens_open(l, p->deadline_mono_ms, &w.v, e)) && !(rc = open_work(&w)) &&
@@ -771,5 +813,6 @@ fa_rc fa_tag_explain(fa_ledger *l, fa_arena *a, const fa_key *tag, const fa_plan
         if (rc && !fresh && rc != FA_ETIMEOUT && rc != FA_ECANCELLED && i + 1 < TRIES)
             rc = FA_OK;
     }
+    fa_edp_end(&edp);
     return rc;
 }

@@ -608,7 +608,7 @@ fa_rc rl_compile(rl_program *g)
     size_t ntag;
 
     fa_arena_init(&g->slice_mem, 0);
-    g->currency = UINT32_MAX;
+    g->currency = g->factor = UINT32_MAX;
     g->moves = all_moving(g->set);
     (void)fa_tag_set_all(g->set, &ntag);
     g->slot = fa_arena_array(g->a, ntag + 1, sizeof *g->slot);
@@ -618,6 +618,8 @@ fa_rc rl_compile(rl_program *g)
         return fa_oom(g->e);
     if (make_texts(g) || cond_of(g, g->p->filter, 0, &g->filter) ||
         cond_of(g, g->p->scope, 0, &g->scope) || make_weights(g))
+        return g->e->rc;
+    if (g->p->edp && column_of(g, g->p->edp->factor, &g->factor))
         return g->e->rc;
     if ((asks_currency(g) || fa_money_on(g->p)) && own_column(g, fa_money_expr(g->p), &g->currency))
         return g->e->rc;

@@ -51,6 +51,7 @@ FA_MUST_CHECK fa_rc fa_catalog_get(fa_ledger *l, fa_catalog **out, fa_err *e);
 /* The same bill with other virtual tags, for drafts and tests. Takes a reference of the set. */
 FA_MUST_CHECK fa_rc fa_catalog_with(fa_ledger *l, fa_tag_set *tags, fa_catalog **out, fa_err *e);
 void          fa_catalog_put(fa_catalog *c);
+fa_fair_width fa_catalog_fair(const fa_catalog *c); /* of the ledger it was made from */
 const fa_key *fa_catalog_keys(const fa_catalog *c, size_t *n);
 /* Resolves by the rules of 5.4. type: V2 or internal name, may be empty. FA_EINVAL unknown key or cost
  * center; FA_EDATA ambiguous without a type. CLI spelling: "ServiceName", "service", "tag:team",
@@ -101,8 +102,30 @@ typedef struct fa_cost_type {
     bool        is_usage, is_v1, is_v2;
 } fa_cost_type;
 const fa_cost_type *fa_cost_types(size_t *n);
-/* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost until the account has it). */
-FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, const fa_cost_type **out, fa_err *e);
+/* FA_EINVAL unknown; FA_EDATA known but not switched on (fairShareCost while `fair` is off). */
+FA_MUST_CHECK fa_rc fa_cost_type_find(fa_str name, fa_fair_width fair, const fa_cost_type **out, fa_err *e);
+
+/* ---- discounts that no bill shows (EDP, inform.md 3.6) ---- */
+typedef struct fa_edp_adjustment {
+    fa_str  value;      /* of the EDP tag */
+    bool    is_rate;    /* else a percentage off */
+    fa_str  number;     /* as given: "10", "0.93" */
+    int64_t factor_e10; /* what the cost is multiplied by */
+    int32_t from, to;   /* both inclusive; FA_DAY_MIN, FA_DAY_MAX: open */
+} fa_edp_adjustment;
+typedef struct fa_edp_settings {
+    bool     show;     /* the account's switch: all numbers with them */
+    fa_str   tag;      /* id of the virtual tag; empty: none */
+    uint32_t measures; /* bit set of the measures that carry them */
+    fa_edp_adjustment *adjustment; size_t n;
+} fa_edp_settings;
+/* FA_EINVAL with the field: "adjustments[2].number". */
+FA_MUST_CHECK fa_rc fa_edp_parse(fa_arena *a, const json_t *j, fa_edp_settings *out, fa_err *e);
+void fa_edp_json(fa_jw *w, const fa_edp_settings *s);
+FA_MUST_CHECK fa_rc fa_edp_get(fa_ledger *l, fa_arena *a, fa_edp_settings *out, fa_err *e);
+/* FA_EINVAL: no such tag, one that labels nothing, a value that means untagged. From the next question on it holds. */
+FA_MUST_CHECK fa_rc fa_edp_set(fa_ledger *l, fa_arena *a, const fa_edp_settings *s, fa_err *e);
+typedef enum { FA_EDP_AS_SET, FA_EDP_OFF, FA_EDP_ON } fa_edp_mode; /* as the account's switch says; never; whatever it says */
 
 /* ---- currencies (inform.md 3.7) ---- */
 #define FA_CURRENCY_SETTING "currency.chosen" /* not empty: a person chose the account's currency */
@@ -141,6 +164,8 @@ typedef struct fa_plan {
     bool             shared;              /* also what of each group came from another value by reallocation */
     bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
     int64_t          deadline_mono_ms;
+    fa_edp_mode      edp_mode;
+    const struct fa_edp *edp;             /* query/'s own */
     fa_str           currency;            /* of the answer: a code, "original", or empty: the account's */
     struct fa_money *money;               /* how run converts; NULL for everybody else */
 } fa_plan;
@@ -274,6 +299,8 @@ FA_MUST_CHECK fa_rc fa_tag_moves(fa_ledger *l, fa_arena *a, const json_t *docume
 /* FA_EDATA: with this document a view that feeds a telemetry would depend on the tag the telemetry splits. id: of the
  * tag it is for; empty: a new one. */
 FA_MUST_CHECK fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e);
+/* The same of a view that would have this question. */
+FA_MUST_CHECK fa_rc fa_view_check_feeds(fa_ledger *l, fa_str view, const json_t *question, fa_err *e);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
 FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,

@@ -529,8 +529,15 @@ static fa_rc add_parts(run *r, const sum_in *in)
     return FA_OK;
 }
 
-static fa_rc take_sum(run *r, const sum_in *in)
+static fa_rc take_sum(run *r, sum_in *in)
 {
+    const rl_program *g = r->g;
+
+    if (g->factor != UINT32_MAX) { /* discounts come before anything moves */
+        const fa_codes *c = g->codes[g->factor];
+
+        fa_edp_stats(g->p, in->stat, fa_edp_factor(fa_codes_text(c, c->code[g->rep[in->atom]])));
+    }
     if (split_sum(r, in) || check_sum(r, in) || add_parts(r, in))
         return r->e->rc;
     return r->serial % 256 ? FA_OK : fa_lens_check(&r->g->v, r->e);
@@ -794,7 +801,8 @@ static fa_rc whole_plan(fa_plan *q, fa_arena *a, fa_buckets *k, fa_err *e)
     q->nmeasure = 1;
     q->measure[0].agg = FA_AGG_SUM;
     *k = (fa_buckets){q->range.from, q->range.to, FA_ALL, 1, zero};
-    return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), &q->measure[0].type, e) : fa_oom(e);
+    return zero ? fa_cost_type_find(FA_STR("netAmortizedCost"), FA_FAIR_OFF, &q->measure[0].type, e)
+                : fa_oom(e);
 }
 
 /* Weights are those of a question in the account's currency; a rate that is missing takes nothing out of a list. */
@@ -824,7 +832,7 @@ static fa_rc lines_of(fa_lens *v, const fa_plan *p, const fa_catalog *c, int32_t
     q.range.from = from;
     q.range.to = to;
     fa_arena_init(&mem, MEM_MAX);
-    r.lines = fa_groups_new(0, 0);
+    r.lines = fa_groups_new(0, 0, false);
     rc = r.lines ? whole_plan(&q, &mem, &k, e) : fa_oom(e);
     if (!rc && !(rc = lenient_money(v, &mem, &q, &money, e)) && !(rc = rl_begin(&o, &q, e)))
         rc = run_program(&r, &about);
@@ -895,7 +903,7 @@ static size_t units_of(const fa_plan *p)
 
 fa_rc rl_begin(rl_out *o, const fa_plan *p, fa_err *e)
 {
-    o->g = fa_groups_new(p->ndim, units_of(p));
+    o->g = fa_groups_new(p->ndim, units_of(p), false);
     if (!o->g)
         return fa_oom(e);
     for (size_t i = 0; i < o->g->ntext; i++)

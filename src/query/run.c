@@ -213,7 +213,10 @@ static fa_rc scan(work *w, fa_arena *a, int32_t from, int32_t to, const uint32_t
 
     for (size_t m = 0; m < w->p->nmeasure; m++)
         q.measures |= 1u << w->p->measure[m].type->measure;
-    return fa_money_scan(w->l, w->p, a, &q, ngroup, text, w->g, out, n, w->e);
+    if (fa_money_scan(w->l, w->p, a, &q, ngroup, text, w->g, out, n, w->e))
+        return w->e->rc;
+    fa_edp_cells(w->p, w->g, *out, *n); /* after the currency */
+    return FA_OK;
 }
 
 /* Adds the cells of one slice to those of the slices before. */
@@ -309,6 +312,8 @@ static fa_rc read_archive(work *w)
         (w->p->previous &&
          fa_money_archive(w->l, w->p, &w->tmp, &w->before, w->g, &before, &nbefore, w->e)))
         return w->e->rc;
+    fa_edp_stat_cells(w->p, w->g, w->kept, w->nkept);
+    fa_edp_stat_cells(w->p, w->g, before, nbefore);
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
     return take_rows(w, before, nbefore, true);
@@ -970,9 +975,9 @@ static bool has_currency_key(const fa_plan *p)
     return false;
 }
 
-fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
+static fa_rc run_plan(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
 {
-    fa_rc rc = check_plan(p, e);
+    fa_rc rc = FA_OK;
     fa_err scratch = {0};
     int32_t first, last;
     bool fresh = false;
@@ -1001,5 +1006,21 @@ fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, 
     }
     if (!rc && fa_ledger_range(l, &first, &last))
         out->known_to = last;
+    return rc;
+}
+
+fa_rc fa_query_run(fa_ledger *l, fa_arena *a, const fa_plan *p, fa_answer *out, fa_err *e)
+{
+    fa_plan q = *p;
+    fa_edp edp = {0};
+    fa_err scratch = {0};
+    fa_rc rc;
+
+    e = e ? e : &scratch;
+    if ((rc = check_plan(p, e)) || (rc = fa_edp_begin(l, p, &edp, e)))
+        return rc;
+    q.edp = edp.factor ? &edp : NULL;
+    rc = run_plan(l, a, &q, out, e);
+    fa_edp_end(&edp);
     return rc;
 }

@@ -19,14 +19,16 @@ static fa_rc make_plan(fa_ledger *l, const fa_key *key, size_t nkey, const fa_fi
     *p = (fa_plan){.bucket = FA_DAY,
                    .scope = scope,
                    .deadline_mono_ms = deadline_mono_ms,
-                   .currency = FA_STR(FA_CURRENCY_ORIGINAL)};
+                   .currency = FA_STR(FA_CURRENCY_ORIGINAL),
+                   .edp_mode = FA_EDP_OFF};
     (void)fa_ledger_range(l, &first, &last);
     p->range = (fa_range){.from = first, .to = last, .unit = FA_DAY};
     for (; p->ndim < nkey; p->ndim++)
         p->dim[p->ndim] = &key[p->ndim];
     for (; p->nmeasure < FA_COUNT(costs); p->nmeasure++) {
         p->measure[p->nmeasure].agg = FA_AGG_SUM;
-        if (fa_cost_type_find(fa_str_of(costs[p->nmeasure]), &p->measure[p->nmeasure].type, e))
+        if (fa_cost_type_find(fa_str_of(costs[p->nmeasure]), FA_FAIR_OFF,
+                              &p->measure[p->nmeasure].type, e))
             return e->rc;
     }
     return FA_OK;

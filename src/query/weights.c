@@ -311,7 +311,7 @@ static fa_rc cost_measures(rl_program *g, fa_plan *q)
 
         if (t->is_usage && !dflt &&
             (fa_account_first(fa_ledger_store(g->v.l), g->a, &account, g->e) ||
-             fa_cost_type_find(account.default_cost_type, &dflt, g->e)))
+             fa_cost_type_find(account.default_cost_type, fa_ledger_fair(g->v.l), &dflt, g->e)))
             return g->e->rc;
         t = t->is_usage ? dflt : t;
         for (size_t k = 0; k < q->nmeasure; k++)
@@ -375,7 +375,8 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .dim = {key},
                  .ndim = 1,
                  .deadline_mono_ms = g->p->deadline_mono_ms,
-                 .money = g->p->money};
+                 .money = g->p->money,
+                 .edp = g->p->edp};
     rl_out cells = {0};
     fa_str dflt = fa_codes_text(s->text, s->dflt_code);
     fa_rc rc = FA_OK;
@@ -475,27 +476,37 @@ static void window_of(fa_str frame, int32_t d, int32_t *first, int32_t *last)
     }
 }
 
+fa_rc rl_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const json_t *question,
+                       fa_plan *q, fa_err *e)
+{
+    fa_account account;
+    fa_rc rc = fa_account_first(fa_ledger_store(l), a, &account, e);
+
+    if (rc)
+        return rc;
+    rc = fa_plan_parse(c, a, question, fa_ms_day(fa_now_ms()), account.default_cost_type, q, e);
+    q->bucket = FA_DAY;
+    q->top = 0;
+    q->edp = NULL;
+    q->previous = q->shared = false;
+    return rc;
+}
+
 fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_telemetry *t,
                    fa_plan *q, fa_err *e)
 {
     fa_view view;
-    fa_account account;
     json_t *body;
-    fa_store *s = fa_ledger_store(l);
-    fa_rc rc = fa_view_get(s, a, fa_ledger_account(l), t->view_id, &view, e);
+    fa_rc rc = fa_view_get(fa_ledger_store(l), a, fa_ledger_account(l), t->view_id, &view, e);
 
     if (rc == FA_ENOTFOUND)
         return fa_fail(e, FA_EDATA, "the view that feeds the telemetry \"%.*s\" is gone",
                        FA_FMT(t->name));
-    if (rc || (rc = fa_account_first(s, a, &account, e)))
+    if (rc)
         return rc;
     body = json_loadb(view.body.p, view.body.n, 0, NULL);
-    rc = fa_plan_parse(c, a, json_object_get(body, "question"), fa_ms_day(fa_now_ms()),
-                       account.default_cost_type, q, e);
+    rc = rl_question_plan(l, a, c, json_object_get(body, "question"), q, e);
     json_decref(body);
-    q->bucket = FA_DAY;
-    q->top = 0;
-    q->previous = q->shared = false;
     return rc;
 }
 
@@ -564,6 +575,7 @@ static fa_rc view_records(sink *k, const fa_telemetry *t, int32_t from, int32_t 
     q.money = g->p->money;
     q.deadline_mono_ms =
         g->p->deadline_mono_ms; /* no scope: weights are the account's, whoever asks */
+    q.edp = g->p->edp;
     if (q.ndim != t->nadditional + (t->field.n > 0))
         return fa_fail(g->e, FA_EDATA,
                        "the view that feeds the telemetry \"%.*s\" is grouped otherwise now",

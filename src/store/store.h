@@ -594,7 +594,7 @@ FA_MUST_CHECK fa_rc fa_delivery_list(fa_store *s, fa_arena *a, fa_str account, f
 
 /* ---- jobs: every run, kept for its history ---- */
 typedef struct fa_job {
-    fa_str  id, kind;      /* load reload fetch */
+    fa_str  id, kind;      /* load reload fetch fairshare */
     fa_str  connection_id, source, file, path;
     int64_t load_id;
     fa_str  state;         /* queued running done failed cancelled */

@@ -29,7 +29,7 @@ static fa_i128 total_of(const fa_filter *f, int64_t *rows)
     fa_err e = {0};
     fa_answer a;
 
-    must(fa_cost_type_find(FA_STR("unblendedCost"), &p.measure[0].type, &e), &e);
+    must(fa_cost_type_find(FA_STR("unblendedCost"), FA_FAIR_OFF, &p.measure[0].type, &e), &e);
     assert_true(fa_day_parse(FA_STR(FIRST_DAY), &p.range.from));
     p.range.to = p.range.from + NDAY;
     must(fa_query_run(b->l, &b->a, &p, &a, &e), &e);

@@ -49,7 +49,7 @@ static void set_cost(fa_plan *p, size_t at, const char *name, fa_agg agg)
 {
     fa_err e = {0};
 
-    must(fa_cost_type_find(fa_str_of(name), &p->measure[at].type, &e), &e);
+    must(fa_cost_type_find(fa_str_of(name), FA_FAIR_OFF, &p->measure[at].type, &e), &e);
     p->measure[at].agg = agg;
     if (p->nmeasure <= at)
         p->nmeasure = at + 1;

@@ -18,7 +18,7 @@ static void every_row_is_whole(void **state)
         if (!r->path || r->path[0] != '/' || !r->fn || !r->doc || !r->doc[0] || !r->codes ||
             (unsigned)r->perm >= FA_PERM__COUNT || !fa_perm_name(r->perm)[0])
             fail_msg("%s %s is not whole", r->method, r->path);
-        if (r->perm != FA_PERM_PUBLIC && !(r->flags & (FA_RT_TOKEN | FA_RT_SESSION)))
+        if (r->perm != FA_PERM_PUBLIC && !(r->flags & (FA_RT_TOKEN | FA_RT_SESSION | FA_RT_SCIM)))
             fail_msg("%s %s: nobody can prove who he is", r->method, r->path);
     }
 }

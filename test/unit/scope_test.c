@@ -113,8 +113,8 @@ static void random_question(fixture *f, fa_arena *a, fa_plan *p)
     fa_err e = {0};
 
     assert_true(fa_day_parse(FA_STR(FIRST_DAY), &first));
-    must(fa_cost_type_find(dice(b, 2) ? FA_STR("netAmortizedCost") : FA_STR("unblendedCost"), &type,
-                           &e),
+    must(fa_cost_type_find(dice(b, 2) ? FA_STR("netAmortizedCost") : FA_STR("unblendedCost"),
+                           FA_FAIR_OFF, &type, &e),
          &e);
     *p = (fa_plan){.range = {.from = first + (int32_t)dice(b, 20), .unit = FA_DAY},
                    .bucket = buckets[dice(b, FA_COUNT(buckets))],

@@ -102,7 +102,7 @@ static fa_plan whole_year(void)
     fa_plan p = {.bucket = FA_ALL, .nmeasure = 1};
     fa_err e = {0};
 
-    must(fa_cost_type_find(FA_STR("unblendedCost"), &p.measure[0].type, &e), &e);
+    must(fa_cost_type_find(FA_STR("unblendedCost"), FA_FAIR_OFF, &p.measure[0].type, &e), &e);
     assert_true(fa_day_parse(FA_STR("2026-01-01"), &p.range.from));
     p.range.to = p.range.from + 364;
     return p;

@@ -364,7 +364,8 @@ static void random_question(bill *b, question *q, fa_plan *p)
         p->dim[i] = find(b, q->dim[i]);
     }
     q->cost = (int)dice(b, 4);
-    must(fa_cost_type_find(fa_str_of(cost_names[q->cost]), &p->measure[0].type, &e), &e);
+    must(fa_cost_type_find(fa_str_of(cost_names[q->cost]), FA_FAIR_OFF, &p->measure[0].type, &e),
+         &e);
     p->nmeasure = 1;
     if (dice(b, 2)) {
         q->filter = tag_filter(b, 2, ntags);

@@ -141,12 +141,12 @@ export async function loadDrilldowns(): Promise<void> {
 /* ---- live: bills that changed, jobs that move ---- */
 export const billsVersion = cell(0);
 export const jobs = cell<Job[]>([]);
-const nameOf = (j: Job): string => j.file || j.source;
+const nameOf = (j: Job): string => (j.kind === 'fairshare' ? `FairShare ${j.file}` : j.file || j.source);
 export function putJob(j: Job): void {
     const before = jobs.get().find((x) => x.id === j.id);
     jobs.set(before ? jobs.get().map((x) => (x.id === j.id ? j : x)) : [j, ...jobs.get()]);
-    if (before?.state === 'running' && j.state === 'done') toast(`${nameOf(j)}: ${j.message ?? 'loaded'}`);
-    if (before?.state === 'running' && j.state === 'failed') toast(`${nameOf(j)} was refused: ${j.message ?? 'see Bills'}`, 'bad');
+    if (before?.state === 'running' && j.state === 'done') toast(`${nameOf(j)}: ${j.message || (j.kind === 'fairshare' ? 'done' : 'loaded')}`);
+    if (before?.state === 'running' && j.state === 'failed') toast(`${nameOf(j)} ${j.kind === 'fairshare' ? 'failed' : 'was refused'}: ${j.message ?? 'see Bills'}`, 'bad');
 }
 export async function loadJobs(): Promise<void> {
     try {

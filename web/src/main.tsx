@@ -55,6 +55,7 @@ const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) 
 const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
 const TelemetryScreen = later('Telemetry', () => import('./pages/telemetry').then((m) => ({ default: m.TelemetryCentre })));
 const CustomCostScreen = later('Custom costs', () => import('./pages/customcosts').then((m) => ({ default: m.CustomCosts })));
+const CostTypes = later('Cost types', () => import('./pages/costtypes'));
 const Drilldowns = later('Drilldown', () => import('./pages/drilldowns').then((m) => ({ default: m.Drilldowns })));
 
 type Screen = () => JSX.Element;
@@ -71,6 +72,7 @@ const SCREENS: Record<string, Screen> = {
     '/virtual-tags': VirtualTags,
     '/telemetry': TelemetryScreen,
     '/custom-costs': CustomCostScreen,
+    '/cost-types': CostTypes,
     '/drilldowns': Drilldowns,
     '/connections': Connections,
     '/admin': Admin,

@@ -8,7 +8,7 @@ import { ApiError, asError, call, get } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { approx, axisLabel, count, decNear, money } from '../lib/dec';
 import { firstOfMonth, isDay, longDay, moment, shortDay } from '../lib/day';
-import { COST_TYPES, defaultQuestion, filterText } from '../lib/question';
+import { defaultQuestion, filterText, offeredTypes } from '../lib/question';
 import type { Session } from '../lib/types';
 import { Failure, Icon, Skeleton } from '../parts/basic';
 import { Lines } from '../parts/lines';
@@ -97,7 +97,7 @@ export function EntryDialog({ entry, onClose, onSaved }: { entry: Entry | null; 
                         <>
                             <div class="fields">
                                 <label>Percent<input type="text" inputMode="decimal" value={f.percent} maxLength={40} placeholder="5; negative for a discount" onInput={(e) => put({ percent: e.currentTarget.value })} /></label>
-                                <label>Of which cost<select value={f.costType} onChange={(e) => put({ costType: e.currentTarget.value })}>{COST_TYPES.map(([c, label]) => <option key={c} value={c}>{label}</option>)}</select></label>
+                                <label>Of which cost<select value={f.costType} onChange={(e) => put({ costType: e.currentTarget.value })}>{offeredTypes(session.account.costTypes, f.costType).map(([c, label]) => <option key={c} value={c}>{label}</option>)}</select></label>
                             </div>
                             <div><h3>Of what</h3><FilterTree start={start} question={question} currency={session.account.currency} onChange={(x) => put({ filters: x ?? {} })} /><p class="small soft">Without a condition it is of all cost. Percentages never count themselves or each other.</p></div>
                         </>

@@ -38,7 +38,12 @@ export const COST_TYPES: [id: string, label: string, doc: string][] = [
     ['unblendedCost', 'Unblended', 'What the invoice says, upfront fees on the day they were charged'],
     ['blendedCost', 'Blended', 'Usage at the average rate of the organisation'],
     ['listCost', 'List', 'Public on-demand price times usage, before any discount'],
+    ['contractedCost', 'Contracted', 'Price of the agreement times usage, before commitments'],
+    ['fairShareCost', 'FairShare', 'Amortized, with the discounts of equal usage shared out evenly'],
+    ['netFairShareCost', 'Net FairShare', 'Net amortized, with the discounts of equal usage shared out evenly'],
 ];
+/** Those the account offers, and the one at hand in any case. */
+export const offeredTypes = (offered: string[], at: string): typeof COST_TYPES => COST_TYPES.filter(([id]) => offered.includes(id) || id === at);
 export const costTypeLabel = (id: string): string => COST_TYPES.find(([c]) => c === id)?.[1] ?? id;
 export const granularityLabel = (g: string): string => GRANULARITIES.find(([x]) => x === g)?.[1] ?? g;
 

@@ -82,7 +82,7 @@ export interface Session {
     mfa: boolean;
     mfaWanted: boolean;
     mfaBy: string | null;
-    account: { id: string; name: string; currency: string; defaultCostType: string };
+    account: { id: string; name: string; currency: string; defaultCostType: string; costTypes: string[]; edp: boolean };
     permissions: string[];
     today: string;
     knownTo: string | null;

@@ -208,11 +208,11 @@ function JobCard({ j, onOpen }: { j: Job; onOpen: (load: string) => void }): JSX
     const cancel = (): void => void call('POST', `/api/jobs/${j.id}/cancel`).catch((e: unknown) => sayError('could not cancel', e));
     return (
         <div class={`card job ${j.state}`} role="status" data-job={j.state}>
-            <div class="row"><b class="what">{j.file || j.kind}</b><span class="soft">to {j.source}</span><span class="sp" />
+            <div class="row"><b class="what">{j.kind === 'fairshare' ? `FairShare: ${j.file}` : j.file || j.kind}</b>{j.source ? <span class="soft">to {j.source}</span> : null}<span class="sp" />
                 {j.state === 'running' ? <button type="button" class="link" onClick={cancel}>cancel</button> : <span class={`badge ${j.state === 'done' ? 'live' : j.state}`}>{j.state === 'failed' ? 'refused' : j.state}</span>}
                 {j.loadId && j.state !== 'running' ? <button type="button" class="link" onClick={() => onOpen(j.loadId as string)}>details</button> : null}</div>
             {j.state === 'running' ? (
-                <><Progress value={j.fraction > 0 ? j.fraction : null} label={`Loading ${j.file}`} />
+                <><Progress value={j.fraction > 0 ? j.fraction : null} label={j.kind === 'fairshare' ? 'Making FairShare cost' : `Loading ${j.file}`} />
                     <p class="small soft">{j.phase || 'waiting'} · {count(j.rows)} rows{j.bytesTotal ? ` · ${bytes(j.bytes)} of ${bytes(j.bytesTotal)}` : ''}{j.rowsPerSecond ? ` · ${count(j.rowsPerSecond)} rows a second` : ''}{j.leftMs != null && j.leftMs > 0 ? ` · ${duration(j.leftMs)} left` : ''}</p></>
             ) : <p class={j.state === 'failed' ? 'problem' : 'small soft'}>{j.message || `${count(j.rows)} ${j.rows === 1 ? 'row' : 'rows'}`}</p>}
         </div>

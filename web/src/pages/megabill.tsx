@@ -10,7 +10,7 @@ import { billsVersion, commands, copy, go, keys as keyCell, place, sayError, ses
 import { ApiError, ask, download, knownAnswer } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { addDays, longDay, RANGES, rangeLabel, resolve, spanText } from '../lib/day';
-import { adopt, complete, completeChart, COST_TYPES, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, onlyView, read, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
+import { adopt, complete, completeChart, costTypeLabel, dateLabel, flat, GRANULARITIES, granularityLabel, keyLabel, KINDS, leafCount, leafOf, leafText, narrow, offeredTypes, onlyView, read, sameQuestion, spanOf, TOP, TOP_ALL, unflat, wire, write, type State } from '../lib/question';
 import type { Answer, ChartKind, ChartState, Granularity, KeyRef, Question, SavedView, Session } from '../lib/types';
 import { Empty, Failure, Guarded, SearchButton } from '../parts/basic';
 import { Choice } from '../parts/choice';
@@ -136,7 +136,7 @@ export function MegaBill(): JSX.Element {
     const latest = useRef<Command[]>([]);
     latest.current = [
         ...RANGES.map(([name, label]): Command => ({ group: 'When', label, hint: hintSpan(name, session.today), run: () => setQuestion({ date: { relativeRange: name, type: 'day' } }) })),
-        ...COST_TYPES.map(([c, label]): Command => ({ group: 'Cost type', label, run: () => setQuestion({ costType: c }) })),
+        ...offeredTypes(session.account.costTypes, question.costType).map(([c, label]): Command => ({ group: 'Cost type', label, run: () => setQuestion({ costType: c }) })),
         ...GRANULARITIES.map(([g, label]): Command => ({ group: 'Granularity', label, run: () => setQuestion({ granularity: g }) })),
         ...KINDS.map(([k, label]): Command => ({ group: 'Picture', label, run: () => setChart({ kind: k }) })),
         ...keyItems(keys).map((k): Command => ({ group: 'Group by', label: k.label, hint: k.group, run: () => { const ref = keyOf(keys, k.id); if (ref) setQuestion({ groupBy: [ref] }); } })),
@@ -178,8 +178,8 @@ export function MegaBill(): JSX.Element {
                 <Panel wide title="When" label={<>{dateLabel(question.date, session.today)}{'relativeRange' in question.date && span ? <span class="soft"> {spanText(span, session.today)}</span> : null}</>}>
                     {(close) => <When date={question.date} span={span} today={session.today} firstDay={session.firstDay} onPick={(date) => { close(); setQuestion({ date }); }} />}
                 </Panel>
-                <Panel title="Which cost" label={costTypeLabel(question.costType)}>
-                    {(close) => <Choice items={COST_TYPES} value={question.costType} onPick={(c) => { close(); setQuestion({ costType: c }); }} />}
+                <Panel title="Which cost" label={<>{costTypeLabel(question.costType)}{session.account.edp ? <span class="soft"> with discounts</span> : null}</>}>
+                    {(close) => <Choice items={offeredTypes(session.account.costTypes, question.costType)} value={question.costType} onPick={(c) => { close(); setQuestion({ costType: c }); }} />}
                 </Panel>
                 <Panel title="How fine" label={granularityLabel(question.granularity)}>
                     {(close) => <Choice items={GRANULARITIES} value={question.granularity} onPick={(g) => { close(); setQuestion({ granularity: g as Granularity }, true); }} />}

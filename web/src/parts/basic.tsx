@@ -13,6 +13,7 @@ const PATHS = {
     path: 'M4 3v8a3 3 0 0 0 3 3h7M4 7h6M8 5l2 2-2 2M12 12l2 2-2 2',
     meter: 'M2.500 12.500a6.500 6.500 0 1 1 13 0M9 12.500l3-4',
     coin: 'M9 15.500a6.500 6.500 0 1 0 0-13 6.500 6.500 0 0 0 0 13M11 6.800c-.5-.6-1.200-.8-2-.8-1.200 0-2 .6-2 1.500 0 2.200 4 1 4 3.200 0 .9-.8 1.500-2 1.500-.9 0-1.600-.3-2.100-1M9 4.800V6M9 12.200v1.200',
+    scale: 'M9 2.500v13M5.500 15.500h7M4 5h10M4 5l-2.500 5.500a2.600 2.600 0 0 0 5 0zM14 5l-2.500 5.500a2.600 2.600 0 0 0 5 0z',
     people: 'M7 8a2.700 2.700 0 1 0 0-5.400A2.700 2.700 0 0 0 7 8M1.800 14.500c.5-2.800 2.300-4.500 5.200-4.500s4.700 1.700 5.200 4.500M12 3.200a2.500 2.500 0 0 1 0 4.600M13.500 10.500c1.500.5 2.400 1.900 2.700 4',
     close: 'M4 4l8 8M12 4l-8 8',
     up: 'M8 12V4M4.500 7.500 8 4l3.500 3.500',
@@ -25,7 +26,7 @@ const PATHS = {
     check: 'M3.500 8.500 6.500 11.500 12.500 4.500',
 } as const;
 export type IconName = keyof typeof PATHS;
-const WIDE = new Set<IconName>(['chart', 'bills', 'source', 'key', 'person', 'people', 'menu', 'tag', 'path', 'meter', 'coin']);
+const WIDE = new Set<IconName>(['chart', 'bills', 'source', 'key', 'person', 'people', 'menu', 'tag', 'path', 'meter', 'coin', 'scale']);
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }): JSX.Element {
     const box = WIDE.has(name) ? 18 : 16;

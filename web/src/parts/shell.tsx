@@ -31,6 +31,7 @@ export const MAP: Entry[] = [
     { to: '/drilldowns', name: 'Drilldown', icon: 'path', key: 'd', group: 'Settings', needs: 'drilldown.view' },
     { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/quality', name: 'Data quality', icon: 'check', key: 'q', group: 'Data' },
+    { to: '/cost-types', name: 'Cost types', icon: 'scale', key: 'x', group: 'Settings', needs: 'edp.view' },
     { to: '/tokens', name: 'API tokens', icon: 'key', key: 't', group: 'Settings' },
     { to: '/admin', name: 'Administration', icon: 'people', key: 'a', group: 'Settings' },
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },

@@ -12,7 +12,7 @@ import { ApiError, asError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { approx, count, dec, exact, money, percent, signed, type Dec } from '../lib/dec';
 import { spanText } from '../lib/day';
-import { COST_TYPES, costTypeLabel, dateLabel, spanOf } from '../lib/question';
+import { costTypeLabel, dateLabel, offeredTypes, spanOf } from '../lib/question';
 import type { DateSpec, Session } from '../lib/types';
 import { Choice } from '../parts/choice';
 import { Panel } from '../parts/panel';
@@ -88,7 +88,7 @@ export function BasisBar({ basis, onChange, range }: { basis: Basis; onChange: (
                 {(close) => <When date={basis.date} span={span} today={session.today} firstDay={session.firstDay} onPick={(date) => { close(); onChange({ ...basis, date }); }} />}
             </Panel>
             <Panel float title="Which cost" label={costTypeLabel(basis.costType)}>
-                {(close) => <Choice items={COST_TYPES} value={basis.costType} onPick={(costType) => { close(); onChange({ ...basis, costType }); }} />}
+                {(close) => <Choice items={offeredTypes(session.account.costTypes, basis.costType)} value={basis.costType} onPick={(costType) => { close(); onChange({ ...basis, costType }); }} />}
             </Panel>
         </div>
     );

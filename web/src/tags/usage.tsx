@@ -23,6 +23,7 @@ const USERS: Record<string, [label: string, address: (id: string) => string | nu
     financial_plan: ['Financial plan', () => null],
     drilldown: ['Drilldown', () => '/drilldowns'],
     telemetry: ['Telemetry', () => '/telemetry'],
+    cost_types: ['Cost type setting', () => '/cost-types'],
 };
 const label = (type: string): string => USERS[type]?.[0] ?? type.replace(/_/g, ' ');
 
