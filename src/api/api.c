@@ -87,3 +87,44 @@ void fa_api_close(fa_api_server *s)
     fa_queries_close(s->app.queries);
     free(s);
 }
+
+/* ---- from within ---- */
+
+struct fa_api_local {
+    fa_app app;
+    fa_caller caller;
+};
+
+fa_rc fa_api_local_open(fa_ledger *l, fa_api_local **out, fa_err *e)
+{
+    fa_net_config net = {.allow = getenv("FARTHING_ALLOW_HOSTS"),
+                         .ca_file = getenv("FARTHING_CA_FILE")};
+    fa_api_local *x = calloc(1, sizeof *x);
+    fa_rc rc;
+
+    *out = NULL;
+    if (!x)
+        return fa_oom(e);
+    x->app.ledger = l;
+    x->caller = fa_caller_system(l);
+    if ((rc = fa_net_open(&net, &x->app.net, e))) {
+        free(x);
+        return rc;
+    }
+    *out = x;
+    return FA_OK;
+}
+
+void fa_api_local_close(fa_api_local *x)
+{
+    if (x)
+        fa_net_close(x->app.net);
+    free(x);
+}
+
+fa_rc fa_api_local_call(fa_api_local *x, const char *method, fa_str path, json_t *body,
+                        json_t **answer, fa_err *e)
+{
+    return fa_local_call(x->app.ledger, fa_routes, &x->app, &x->caller, method, path, body, answer,
+                         e);
+}

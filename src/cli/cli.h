@@ -52,6 +52,8 @@ FA_CLI_RUN(audit);
 FA_CLI_RUN(vault);
 FA_CLI_RUN(validate);
 FA_CLI_RUN(focus);
+FA_CLI_RUN(export);
+FA_CLI_RUN(apply);
 bool fa_cli_demo_alone(int argc, char **argv);
 bool fa_cli_vault_alone(int argc, char **argv);
 bool fa_cli_backup_alone(int argc, char **argv);

@@ -105,6 +105,12 @@ const char *fa_server_address(fa_server *s);   /* "http://127.0.0.1:8080" with t
 void        fa_server_stop(fa_server *s);      /* takes no new request, finishes what runs (30 s at most) */
 void        fa_server_close(fa_server *s);
 
+/* What a route's handler answers when it is asked from within the program, for commands. No gate, no limits, but the line
+ * in the audit log. body is borrowed, may be NULL; *answer (may be NULL: not wanted) is a new reference, NULL when there
+ * is none. Not for routes that take a file or stream. Errors are the handler's. */
+FA_MUST_CHECK fa_rc fa_local_call(fa_ledger *l, const fa_route *routes, void *app, const fa_caller *caller, const char *method,
+                                  fa_str path, json_t *body, json_t **answer, fa_err *e);
+
 /* ---- event stream: topics are texts such as "loads"; events are kept only for who listens ---- */
 FA_MUST_CHECK fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e); /* handler: answer with a stream */
 void        fa_stream_send(fa_server *s, fa_str topic, const char *event, fa_str json); /* any thread */

@@ -192,6 +192,7 @@ fa_rc fa_view_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, fa
     }
     out->updated_ms = fa_now_ms();
     if ((rc = name_ok(&name, e)) || (rc = question_ok(l, a, question, e)) ||
+        (id.n && (rc = fa_view_check_feeds(l, id, question, e))) ||
         (rc = body_text(a, question, chart, &out->body, e)))
         goto done;
     out->name = name;

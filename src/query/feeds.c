@@ -17,6 +17,8 @@ typedef struct walk {
     const fa_tag *tag;
     size_t n;
     char *colour;
+    fa_str view; /* has `question` instead of the one it was saved with; empty: none has */
+    const json_t *question;
     fa_err *e;
 } walk;
 
@@ -45,7 +47,10 @@ static fa_rc visit_view(walk *w, fa_str telemetry)
     fa_plan p;
 
     if (!telemetry.n || fa_telemetry_get(w->l, w->a, telemetry, &t, &none) ||
-        !fa_str_eqz(t.type, "megabill-ratio") || rl_view_plan(w->l, w->a, w->c, &t, &p, &none))
+        !fa_str_eqz(t.type, "megabill-ratio") ||
+        (w->view.n && fa_str_eq(w->view, t.view_id)
+             ? rl_question_plan(w->l, w->a, w->c, w->question, &p, &none)
+             : rl_view_plan(w->l, w->a, w->c, &t, &p, &none)))
         return FA_OK;
     for (size_t i = 0; i < p.ndim; i++)
         if (visit_key(w, p.dim[i], &t))
@@ -86,6 +91,19 @@ static bool has_feeds(const json_t *document)
            json_array_size(json_object_get(document, "allocations")) > 0;
 }
 
+static fa_rc visit_all(walk *w, const fa_catalog *c)
+{
+    fa_rc rc;
+
+    w->c = c;
+    w->tag = fa_tag_set_all(c->tags, &w->n);
+    w->colour = fa_arena_alloc(w->a, w->n + 1);
+    rc = w->colour ? FA_OK : fa_oom(w->e);
+    for (size_t i = 0; !rc && i < w->n; i++)
+        rc = visit(w, i, NULL);
+    return rc;
+}
+
 fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e)
 {
     json_t *d = has_feeds(document) ? fa_draft_complete(document) : NULL;
@@ -105,17 +123,27 @@ fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err
     if ((rc = fa_catalog_get(l, &live, e)) || (rc = fa_tag_set_with(live->tags, d, &set, e)) ||
         (rc = fa_catalog_with(l, set, &draft, e)))
         goto done;
-    w.c = draft;
-    w.tag = fa_tag_set_all(draft->tags, &w.n);
-    w.colour = fa_arena_alloc(&a, w.n + 1);
-    rc = w.colour ? FA_OK : fa_oom(e);
-    for (size_t i = 0; !rc && i < w.n; i++)
-        rc = visit(&w, i, NULL);
+    rc = visit_all(&w, draft);
 done:
     fa_catalog_put(draft);
     fa_catalog_put(live);
     fa_tag_set_put(set);
     fa_arena_release(&a);
     json_decref(d);
+    return rc;
+}
+
+fa_rc fa_view_check_feeds(fa_ledger *l, fa_str view, const json_t *question, fa_err *e)
+{
+    fa_catalog *live = NULL;
+    fa_arena a;
+    walk w = {.l = l, .a = &a, .view = view, .question = question, .e = e};
+    fa_rc rc;
+
+    fa_arena_init(&a, 0);
+    if (!(rc = fa_catalog_get(l, &live, e)) && (rc = visit_all(&w, live)))
+        rc = fa_at(e, "question");
+    fa_catalog_put(live);
+    fa_arena_release(&a);
     return rc;
 }

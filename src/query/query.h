@@ -299,6 +299,8 @@ FA_MUST_CHECK fa_rc fa_tag_moves(fa_ledger *l, fa_arena *a, const json_t *docume
 /* FA_EDATA: with this document a view that feeds a telemetry would depend on the tag the telemetry splits. id: of the
  * tag it is for; empty: a new one. */
 FA_MUST_CHECK fa_rc fa_tag_check_feeds(fa_ledger *l, const json_t *document, fa_str id, fa_err *e);
+/* The same of a view that would have this question. */
+FA_MUST_CHECK fa_rc fa_view_check_feeds(fa_ledger *l, fa_str view, const json_t *question, fa_err *e);
 
 /* The page's and the saved views' state object, see doc/page-api.md ("the question"). */
 FA_MUST_CHECK fa_rc fa_plan_parse(const fa_catalog *c, fa_arena *a, const json_t *question, int32_t today,

@@ -61,6 +61,8 @@ FA_MUST_CHECK fa_rc rl_records_add(rl_records *o, fa_str group, int32_t day, uin
 FA_MUST_CHECK fa_rc rl_weights_make(rl_records *o, const fa_codes *texts, int carry, rl_weights *out, fa_err *e);
 
 /* The question of the view behind a megabill-ratio, by day. FA_EDATA: it is gone. */
+/* A saved question as the plan that feeds a telemetry. */
+FA_MUST_CHECK fa_rc rl_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const json_t *question, fa_plan *q, fa_err *e);
 FA_MUST_CHECK fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_telemetry *t, fa_plan *q,
                                  fa_err *e);
 

@@ -476,28 +476,37 @@ static void window_of(fa_str frame, int32_t d, int32_t *first, int32_t *last)
     }
 }
 
-fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_telemetry *t,
-                   fa_plan *q, fa_err *e)
+fa_rc rl_question_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const json_t *question,
+                       fa_plan *q, fa_err *e)
 {
-    fa_view view;
     fa_account account;
-    json_t *body;
-    fa_store *s = fa_ledger_store(l);
-    fa_rc rc = fa_view_get(s, a, fa_ledger_account(l), t->view_id, &view, e);
+    fa_rc rc = fa_account_first(fa_ledger_store(l), a, &account, e);
 
-    if (rc == FA_ENOTFOUND)
-        return fa_fail(e, FA_EDATA, "the view that feeds the telemetry \"%.*s\" is gone",
-                       FA_FMT(t->name));
-    if (rc || (rc = fa_account_first(s, a, &account, e)))
+    if (rc)
         return rc;
-    body = json_loadb(view.body.p, view.body.n, 0, NULL);
-    rc = fa_plan_parse(c, a, json_object_get(body, "question"), fa_ms_day(fa_now_ms()),
-                       account.default_cost_type, q, e);
-    json_decref(body);
+    rc = fa_plan_parse(c, a, question, fa_ms_day(fa_now_ms()), account.default_cost_type, q, e);
     q->bucket = FA_DAY;
     q->top = 0;
     q->edp = NULL;
     q->previous = q->shared = false;
+    return rc;
+}
+
+fa_rc rl_view_plan(fa_ledger *l, fa_arena *a, const fa_catalog *c, const fa_telemetry *t,
+                   fa_plan *q, fa_err *e)
+{
+    fa_view view;
+    json_t *body;
+    fa_rc rc = fa_view_get(fa_ledger_store(l), a, fa_ledger_account(l), t->view_id, &view, e);
+
+    if (rc == FA_ENOTFOUND)
+        return fa_fail(e, FA_EDATA, "the view that feeds the telemetry \"%.*s\" is gone",
+                       FA_FMT(t->name));
+    if (rc)
+        return rc;
+    body = json_loadb(view.body.p, view.body.n, 0, NULL);
+    rc = rl_question_plan(l, a, c, json_object_get(body, "question"), q, e);
+    json_decref(body);
     return rc;
 }
 

@@ -540,6 +540,12 @@ def test_sliding_window_of_a_view():
     check("view" in preview(p, doc, status=422)["message"])
     a = p.b.ask("PUT", "/api/tags/" + t["id"], doc)
     equal(a.status, 422, a.body)
+    # nor may a view that feeds one come to read it
+    a = p.b.ask("PUT", "/api/views/" + view["id"], {"question": {"groupBy": [virtual(t)]}})
+    equal((a.status, a.json["field"]), (422, "question"), a.body)
+    check("feeds the telemetry" in a.json["message"], a.body)
+    kept = next(v for v in p.b.get("/api/views").json["views"] if v["id"] == view["id"])
+    equal(kept["question"]["groupBy"], [TEAM_KEY], "nothing changed")
 
 
 def test_relational_keeps_the_relation():
