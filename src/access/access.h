@@ -187,7 +187,7 @@ FA_MUST_CHECK fa_rc fa_scope_parse(fa_ledger *l, fa_arena *a, const json_t *filt
 FA_MUST_CHECK fa_rc fa_data_access_get(fa_ledger *l, fa_arena *a, bool *on, fa_err *e);
 /* Audited. Switching on makes the Admin Group with `by` in it, if there is none. */
 FA_MUST_CHECK fa_rc fa_data_access_set(fa_ledger *l, fa_arena *a, const fa_caller *by, bool on, fa_err *e);
-/* 4.5: changing a definition that a row rule reads needs groups.manage. kind "virtual_tag", id or name of the tag.
+/* 4.5: changing a definition that a row rule reads needs groups.manage, one that the account's discounts hang on edp.edit. kind "virtual_tag", id or name of the tag.
  * *by (may be NULL): names of the groups. FA_EFORBIDDEN when used and the caller may not. */
 FA_MUST_CHECK fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_str name, fa_err *e);
 
@@ -543,9 +543,11 @@ struct fa_saml_sp;
 struct fa_saml_idp;
 /* Our key pair out of the connection's secret; wipe sp->key. */
 FA_MUST_CHECK fa_rc fa_idp_saml(fa_ledger *l, fa_arena *a, const fa_idp *c, struct fa_saml_sp *sp, struct fa_saml_idp *idp, fa_err *e);
-/* Who it is, of a message that was verified. proved: the person had to prove it anew. FA_EAUTH. */
+/* Who it is, of a message that was verified. FA_EAUTH. */
 struct fa_saml_claims;
 FA_MUST_CHECK fa_rc fa_saml_verified(fa_arena *a, const fa_idp *c, const struct fa_saml_claims *claims, fa_verified *out, fa_err *e);
+/* One more message from there that no flow of ours asked for; FA_ELIMIT: too many in an hour. */
+FA_MUST_CHECK fa_rc fa_saml_uncalled(fa_str ip, fa_err *e);
 FA_MUST_CHECK fa_rc fa_saml_config_check(fa_arena *a, const json_t *config, fa_err *e);
 FA_MUST_CHECK fa_rc fa_saml_own_secret(fa_arena *a, fa_str name, fa_str *out, fa_err *e);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNCALLED_PER_HOUR = 3000 };
 #define PERSISTENT "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 
 /* ---- saving ---- */
@@ -84,6 +85,13 @@ fa_rc fa_idp_saml(fa_ledger *l, fa_arena *a, const fa_idp *c, fa_saml_sp *sp, fa
     if ((rc = fa_saml_certs_read(a, fa_idp_text(config, "certificates"), idp, e)))
         return rc;
     return key_pair(l, a, c, sp, e);
+}
+
+fa_rc fa_saml_uncalled(fa_str ip, fa_err *e)
+{
+    return fa_guess_count("saml", ip, UNCALLED_PER_HOUR, fa_now_ms())
+               ? FA_OK
+               : fa_fail(e, FA_ELIMIT, "too many messages from your address, wait a little");
 }
 
 /* ---- who it is ---- */

@@ -339,7 +339,8 @@ static fa_rc verify(fa_req *r, const fa_idp *c, const fa_flow *f, fa_verified *v
     fa_saml_sp sp;
     fa_rc rc;
 
-    if ((rc = open_connection(r, c, &sp, &idp, e)))
+    if ((!f->nonce.n && (rc = fa_saml_uncalled(r->ip, e))) ||
+        (rc = open_connection(r, c, &sp, &idp, e)))
         return rc;
     rc = fa_saml_response(r->mem, &sp, &idp, fa_req_form(r, "SAMLResponse"), expect, &claims, e);
     forget_key(&sp);
@@ -428,7 +429,8 @@ static fa_rc signed_out(fa_req *r, fa_res *o, fa_str query, fa_str message, fa_e
     if ((rc = sso_connection(r, r->arg[0], "saml", &c, e)) ||
         (rc = open_connection(r, &c, &sp, &idp, e)))
         return rc;
-    rc = fa_saml_logout_read(r->mem, &sp, &idp, query, message, &in, e);
+    if (!(rc = fa_saml_uncalled(r->ip, e)))
+        rc = fa_saml_logout_read(r->mem, &sp, &idp, query, message, &in, e);
     if (!rc && in.request)
         rc = answer(r, o, &c, &sp, &idp, &in, e);
     else if (!rc) /* our own sessions ended before we asked */

@@ -1,8 +1,8 @@
 /*
  * client.c - the server's side of the verifier: starts it, asks it one thing, takes its answer.
  *
- * A process of its own for each question: what one message does to it, the next one never meets. Four at once,
- * ten seconds each, and an answer is believed only as far as its form goes.
+ * A process of its own for each question: what one message does to it, the next one never meets. Four at once, eight
+ * more may wait a little, ten seconds each, and an answer is believed only as far as its form goes.
  */
 #include "saml/saml.h"
 
@@ -21,11 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 4, WAIT_S = 5, DEADLINE_MS = 10000, FRAME_MAX = 1 << 20 };
+enum { AT_ONCE = 4, WAITING = 8, WAIT_S = 3, DEADLINE_MS = 10000, FRAME_MAX = 1 << 20 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t room = PTHREAD_COND_INITIALIZER;
-static int running;
+static int running, waiting;
 static char program[PATH_MAX];
 
 void fa_saml_program_set(const char *path)
@@ -65,14 +65,15 @@ static fa_rc place_take(fa_err *e)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WAIT_S;
     pthread_mutex_lock(&lock);
-    while (running >= AT_ONCE && r != ETIMEDOUT)
+    waiting++;
+    while (running >= AT_ONCE && waiting <= WAITING && r != ETIMEDOUT)
         r = pthread_cond_timedwait(&room, &lock, &until);
-    if (running < AT_ONCE)
+    waiting--;
+    r = running < AT_ONCE ? 0 : -1;
+    if (!r)
         running++;
-    else
-        r = -1;
     pthread_mutex_unlock(&lock);
-    return r == -1 ? fa_fail(e, FA_ELIMIT, "too many are signing in at once, try again") : FA_OK;
+    return r ? fa_fail(e, FA_ELIMIT, "too many are signing in at once, try again") : FA_OK;
 }
 
 static void place_give(void)

@@ -50,6 +50,7 @@ bool      fa_tree_time(fa_str s, int64_t *ms); /* xs:dateTime in UTC with a Z */
 typedef struct fa_pins { struct x509_st *cert[FA_SAML_CERTS]; size_t n; } fa_pins;
 FA_MUST_CHECK fa_rc fa_pins_read(const json_t *idp, fa_pins *out, fa_err *e);
 void fa_pins_free(fa_pins *p);
+bool fa_pins_curves(const fa_pins *p); /* one of them is an elliptic curve's */
 /* Verifies the signature that is a direct child of `node`, and gives a fresh tree of exactly the bytes that were
  * digested: root is the same element. Only what is in there may be believed. */
 FA_MUST_CHECK fa_rc fa_signed_open(xmlNode *node, const fa_pins *pins, xmlDoc **fresh, fa_err *e);
@@ -65,7 +66,8 @@ fa_str fa_op_text(const json_t *o, const char *name); /* a member's text; empty:
 FA_MUST_CHECK fa_rc fa_claims_read(fa_str xml, const json_t *q, json_t *out, fa_err *e);
 
 /* ---- lasso.c: Lasso beside our own reading ---- */
-FA_MUST_CHECK fa_rc fa_lasso_agrees(const json_t *q, fa_str message, fa_str name_id, fa_err *e);
+/* curves: a pinned key is of a kind that Lasso cannot verify with. */
+FA_MUST_CHECK fa_rc fa_lasso_agrees(const json_t *q, fa_str message, fa_str name_id, bool curves, fa_err *e);
 
 /* ---- verifier.c ---- */
 FA_MUST_CHECK fa_rc fa_verifier_start(fa_err *e); /* loads and warms up what later needs files */

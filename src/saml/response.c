@@ -433,7 +433,7 @@ fa_rc fa_op_response(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
         rc = fa_saml_refuse(e, "not_base64", "the message is not base64");
     else if (!(rc = fa_pins_read(idp, &w.pins, e))) {
         if (!(rc = read_response(xml, &w, o, e)))
-            rc = fa_lasso_agrees(q, message, fa_op_text(o, "nameId"), e);
+            rc = fa_lasso_agrees(q, message, fa_op_text(o, "nameId"), fa_pins_curves(&w.pins), e);
     }
     fa_pins_free(&w.pins);
     if (rc)

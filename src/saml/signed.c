@@ -268,6 +268,14 @@ fa_rc fa_pins_read(const json_t *idp, fa_pins *out, fa_err *e)
     return rc;
 }
 
+bool fa_pins_curves(const fa_pins *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (EVP_PKEY_get_base_id(X509_get0_pubkey(p->cert[i])) == EVP_PKEY_EC)
+            return true;
+    return false;
+}
+
 void fa_pins_free(fa_pins *p)
 {
     for (size_t i = 0; i < p->n; i++)

@@ -25,6 +25,13 @@ def key_pair(folder, name, bits=2048):
     return key.read_text(), crt.read_text()
 
 
+def curve_pair(folder, name):
+    key, crt = pathlib.Path(folder) / f"{name}.key", pathlib.Path(folder) / f"{name}.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", crt,
+                    "-days", "400", "-subj", f"/CN={name}", "-sha256"], check=True, capture_output=True)
+    return key, crt.read_text()
+
+
 def at(seconds=0):
     t = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
     return t.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -301,6 +301,18 @@ def test_keys_turn_over():
     v = Visit(t, made)
     v.post(new.good(v.request, name="r-1"))
     equal(v.session()["user"]["email"], "rotation@example.com")
+    # a key of an elliptic curve, beside the other
+    curve, cert = forge.curve_pair(t.dir, "curve")
+    stranger, _ = forge.curve_pair(t.dir, "curve-else")
+    made = t.change(made, certificates=t.new_cert + cert)
+    for key, word in ((curve, None), (stranger, "signature")):
+        v, a = Visit(t, made), forge.new_id()
+        x = f.response(v.request, f.assertion(v.request, id=a, name="r-1", signed=forge.signature(a, method=forge.MORE + "ecdsa-sha256")))
+        answer = v.post(f.sign(x, a, key=str(key)))
+        if word:
+            refused(t, v, answer, word)
+        else:
+            equal(v.session()["user"]["email"], "rotation@example.com")
     # what cannot be pinned
     weak = forge.key_pair(t.dir, "weak", 1024)[1]
     for text, word in ((weak, "1024 bits"), ("rubbish", "certificate"), (t.idp_cert + t.new_cert + t.evil_cert + forge.key_pair(t.dir, "x")[1], "more than 3")):
