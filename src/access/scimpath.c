@@ -450,14 +450,14 @@ static fa_rc append(json_t *list, const json_t *value, fa_err *e)
     size_t i;
 
     if (!json_is_array(value))
-        return has_value(list, value)                                ? FA_OK
-               : json_array_append(list, (json_t *)(uintptr_t)value) ? fa_oom(e)
-                                                                     : FA_OK;
+        return has_value(list, value)                               ? FA_OK
+               : json_array_append_new(list, json_deep_copy(value)) ? fa_oom(e)
+                                                                    : FA_OK;
     if (json_array_size(list) + json_array_size(value) > VALUES_MAX)
         return wrong(e, "tooMany", "too many values");
     json_array_foreach((json_t *)(uintptr_t)value, i, v)
     {
-        if (!has_value(list, v) && json_array_append(list, v))
+        if (!has_value(list, v) && json_array_append_new(list, json_deep_copy(v)))
             return fa_oom(e);
     }
     return FA_OK;
@@ -480,13 +480,13 @@ static fa_rc set_member(fa_arena *a, json_t *o, fa_str name, json_t *value, bool
         {
             const char *mine = own_name(a, old, fa_str_of(k));
 
-            if (!mine || json_object_set(old, mine, v))
+            if (!mine || json_object_set_new(old, mine, json_deep_copy(v)))
                 return fa_oom(e);
         }
         return FA_OK;
     }
     copy = json_is_array(old) && !json_is_array(value) && !json_is_null(value)
-               ? json_pack("[O]", value)
+               ? json_pack("[o]", json_deep_copy(value))
                : json_deep_copy(value);
     return !copy || json_object_set_new(o, key, copy) ? fa_oom(e) : FA_OK;
 }
@@ -512,8 +512,9 @@ static fa_rc set_matching(fa_arena *a, json_t *o, const path *p, json_t *value, 
         if (!json_is_object(v) || !fa_scim_filter_holds(p->filter, v))
             continue;
         hits++;
-        if (p->sub.n ? (rc = set_member(a, v, p->sub, value, false, e))
-                     : (rc = json_array_set(list, i, value) ? fa_oom(e) : FA_OK))
+        if (p->sub.n
+                ? (rc = set_member(a, v, p->sub, value, false, e))
+                : (rc = json_array_set_new(list, i, json_deep_copy(value)) ? fa_oom(e) : FA_OK))
             return rc;
     }
     if (hits)

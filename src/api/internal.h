@@ -101,7 +101,7 @@ fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api
 fa_handler api_policy_get, api_policy_put, api_audit_get, api_audit_csv, api_acl_get, api_acl_put, api_acl_default_get,
     api_acl_default_put;                                                         /* security.c */
 fa_handler api_sso_start, api_sso_invite, api_sso_providers, api_sso_get, api_sso_post, api_sso_put, api_sso_delete, api_sso_test,
-    api_sso_outcome, api_sso_link, api_me_identities;                            /* sso.c */
+    api_sso_outcome, api_sso_link, api_me_identities, api_me_identity_post;                            /* sso.c */
 fa_handler api_oidc_callback, api_oidc_left;                                   /* oidc.c */
 fa_handler api_scim_users, api_scim_user_get, api_scim_user_post, api_scim_user_put, api_scim_user_patch, api_scim_user_delete,
     api_scim_groups, api_scim_group_get, api_scim_group_post, api_scim_group_put, api_scim_group_patch, api_scim_group_delete,

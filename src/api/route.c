@@ -169,6 +169,8 @@ const fa_route fa_routes[] = {
      "204 400 413 422 429", "Changes the own password"},
     {"GET", "/api/me/identities", api_me_identities, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE,
      "200 404", "The identity providers one is connected with"},
+    {"POST", "/api/me/identities", api_me_identity_post, FA_PERM_SELF, PAGE | PROVED, 0, 0, 16384,
+     FA_ENV_PAGE, "200 400 404 413", "Where to connect oneself with an identity provider"},
     {"GET", "/api/me/sessions", api_me_sessions, FA_PERM_SELF, PAGE, 0, 0, 0, FA_ENV_PAGE, "200",
      "Where one is signed in"},
     {"DELETE", "/api/me/sessions/{id}", api_me_session_end, FA_PERM_SELF, PAGE | FA_RT_NO_JSON, 0,

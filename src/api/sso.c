@@ -567,6 +567,26 @@ fa_rc api_sso_link(fa_req *r, fa_res *o, fa_err *e)
 
 /* ---- oneself ---- */
 
+/* Connecting wants a recent proof of who is there, which only a POST can ask for; then the browser goes to `start`. */
+fa_rc api_me_identity_post(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_str id;
+    fa_idp c;
+    fa_jw w;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "connection", true, &id, e)) ||
+        (rc = fa_idp_get(fa_ledger_store(r->ledger), r->mem, r->caller->account, id, &c, e)))
+        return rc;
+    if (!fa_str_eqz(c.state, "enabled"))
+        return fa_fail(e, FA_ENOTFOUND, "no such connection");
+    fa_jw_init(&w, &o->body);
+    fa_jw_obj(&w);
+    put_z(&w, "start", fa_arena_printf(r->mem, "/api/sso/%.*s/start?for=link", FA_FMT(c.id)));
+    fa_jw_end_obj(&w);
+    return FA_OK;
+}
+
 fa_rc api_me_identities(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_store *s = fa_ledger_store(r->ledger);

@@ -17,7 +17,7 @@ def rows():
 def is_there(file, name):
     """Is the test `name` in `file`: a function, or words of a title?"""
     if file.endswith((".py", ".c")):
-        folders = ("unit",) if file.endswith(".c") else ("api", "peer")
+        folders = ("unit",) if file.endswith(".c") else ("api", "peer", "sso")
         paths = [TESTS / d / file for d in folders]
         word = rf"^(?:def|static void) {re.escape(name)}\("
     else:

@@ -76,6 +76,8 @@ def notice(path, body, answered=False):
             secret(v.split("#", 1)[-1])
         elif name in VALUES and ("/credentials" in path or "/connections" in path or "/me/mfa" in path or "/sso" in path or "/scim" in path):
             _all_texts(v)
+        elif name == "key" and answered and "/admin/scim" in path:
+            secret(v)
         elif name == "token" and answered and isinstance(v, str):
             secret(v)
 

@@ -3,15 +3,16 @@ import base64
 import hashlib
 import hmac
 import json
+import pathlib
 import re
 import struct
 import time
 import urllib.parse
 
-from farthing import ADMIN, PASSWORD, TMP, Browser, Server, check, cli, equal, link_of, wait_until
+from farthing import ADMIN, PASSWORD, TMP, Browser, Server, check, cli, equal, link_of, secret, wait_until
 from peers import Peer, Surfer, free_port
 
-SECRET = "a client secret that nobody may find 7f3a"
+SECRET = secret("a client secret that nobody may find 7f3a")
 _bed = {}
 
 
@@ -28,7 +29,7 @@ class Bed:
     def __init__(self, name):
         self.data = TMP / name
         link = link_of(cli(self.data, "init", "--admin", ADMIN))
-        self.mail = TMP / f"{name}-mail"
+        self.mail = TMP / f"mail-{name}"
         self.server = Server(self.data, env={"FARTHING_ALLOW_HOSTS": "127.0.0.1", "FARTHING_MAIL": f"file:{self.mail}"})
         self.base = "http://" + self.server.url
         self.admin = Browser(self.server)
@@ -62,7 +63,8 @@ class Real(Bed):
         self.port = free_port()
         self.id = self.connect("Acme login", self.port, scopes="openid email profile groups", endSession=True,
                                roleMap=[{"group": "finops", "roles": ["basic"]}])
-        self.file = TMP / "oidc.json"
+        (TMP / "peers").mkdir(exist_ok=True)
+        self.file = TMP / "peers" / "oidc.json"
         self.state = {"kid": "first", "accounts": {
             "u-ben": {"email": "ben@example.com", "email_verified": True, "name": "Ben Quay", "groups": ["finops", "Team Blue"]},
             "u-cat": {"email": "cat@example.com", "email_verified": True, "name": "Cat", "groups": []},
@@ -321,6 +323,25 @@ def test_who_may_set_it_up_and_what_is_wrong():
     t.admin.ask("DELETE", f"/api/admin/sso/{made['id']}").expect(204)
 
 
+def test_people_that_scim_made_sign_in():
+    """A connection that says so takes people of the provisioning client by their address; no other does."""
+    t = real()
+    key = t.admin.post("/api/admin/scim", {"name": "Acme"}).expect(201).json["key"]
+    headers = {"Authorization": "Bearer " + secret(key), "Content-Type": "application/scim+json"}
+    made = t.server.ask("POST", "/scim/v2/Users", {"userName": "gus@example.com", "displayName": "Gus"}, headers).expect(201).json["id"]
+    t.state["accounts"]["u-gus"] = {"email": "gus@example.com", "email_verified": True, "name": "Gus", "groups": []}
+    t.file.write_text(json.dumps(t.state))
+    equal(t.sign_in("u-gus")[1].location, t.base + "/signin?sso=link")
+    w = next(w for w in t.admin.get("/api/admin/sso").json["waiting"] if w["subject"] == "u-gus")
+    t.admin.post("/api/admin/sso/links", {"connection": w["connection"], "issuer": w["issuer"], "subject": w["subject"], "approve": False}).expect(204)
+    t.admin.ask("PUT", f"/api/admin/sso/{t.id}", {"config": {"linkProvisioned": True}}).expect(200)
+    surfer, _ = t.sign_in("u-gus")
+    equal(t.session(surfer)["user"]["id"], made)
+    t.server.ask("PATCH", f"/scim/v2/Users/{made}", {"Operations": [{"op": "replace", "path": "active", "value": False}]}, headers).expect(200)
+    equal((t.session(surfer), t.sign_in("u-gus")[1].location), (None, t.base + "/signin?sso=disabled"), "at once")
+    t.admin.ask("PUT", f"/api/admin/sso/{t.id}", {"config": {"linkProvisioned": False}}).expect(200)
+
+
 # ---- the forger ----
 
 class Forged(Bed):
@@ -526,6 +547,6 @@ def test_logout_tokens_that_are_forged():
 def test_the_secret_is_nowhere():
     """SK-3, SK-8: neither in the database, nor in the log, nor in the audit log."""
     for t in _bed.values():
-        for f in [*t.data.rglob("*"), TMP / t.server.log.name]:
+        for f in [*t.data.rglob("*"), pathlib.Path(t.server.log.name)]:
             if f.is_file():
                 check(SECRET.encode() not in f.read_bytes(), "the secret is in", f)

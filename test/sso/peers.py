@@ -5,7 +5,7 @@ import socket
 import subprocess
 import urllib.parse
 
-from farthing import Skip, check
+from farthing import Skip, check, secret
 
 HERE = pathlib.Path(__file__).resolve().parent
 _peers = []
@@ -73,6 +73,7 @@ class Surfer:
         c.close()
         for line in page.cookies:
             name, value = line.split(";")[0].split("=", 1)
+            secret(value)
             gone = "max-age=0" in line.lower() or "1970" in line
             jar.pop(name, None) if gone or not value else jar.__setitem__(name, value)
         return page

@@ -85,6 +85,8 @@ export interface Policy {
     tokenConcurrent: number;
     inviteHours: number;
     joinRoles: string[];
+    ssoOnly: boolean;
+    ssoExcept: string[];
 }
 export interface Me {
     name: string;
@@ -100,4 +102,67 @@ export interface SessionInfo {
     ip: string;
     seenAt: string;
     current: boolean;
+}
+/* ---- single sign-on ---- */
+export interface SsoField {
+    name: string;
+    label: string;
+    hint: string;
+    type: 'text' | 'url' | 'bool' | 'lines' | 'words' | 'choice';
+    required: boolean;
+    standard: string;
+    choices: string[];
+}
+export interface SsoKind {
+    name: string;
+    label: string;
+    secret: string | null;
+    fields: SsoField[];
+}
+export interface RoleMapping {
+    group: string;
+    roles: string[];
+}
+export interface SsoConnection {
+    id: string;
+    kind: string;
+    name: string;
+    state: 'draft' | 'enabled' | 'disabled';
+    config: Record<string, unknown>;
+    hasSecret: boolean;
+    lastUsedAt: string | null;
+    addresses: Record<string, string>;
+}
+export interface Sso {
+    kinds: SsoKind[];
+    connections: SsoConnection[];
+    waiting: { connection: string; issuer: string; subject: string; userId: string; email: string; name: string; seenAt: string }[];
+}
+export interface SsoTest {
+    ok: boolean;
+    checks: { what: string; detail: string }[];
+    error: string | null;
+    hint: string | null;
+}
+export interface Outcome {
+    error?: string;
+    issuer?: string;
+    subject?: string;
+    email?: string;
+    emailVerified?: boolean;
+    name?: string;
+    groups?: string[];
+    roles?: string[];
+    would?: string;
+}
+export interface ScimClients {
+    address: string;
+    clients: { id: string; name: string; createdBy: string; createdAt: string; lastUsedAt: string | null; oldKeyUntil: string | null }[];
+}
+export interface Providers {
+    only: boolean;
+    providers: { id: string; name: string; kind: string }[];
+}
+export interface Identities {
+    identities: { connection: string; name: string; email: string; approved: boolean; seenAt: string }[];
 }

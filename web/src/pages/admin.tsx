@@ -18,29 +18,32 @@ import { Roles } from './adminroles';
 import { JoinLinks } from './joinlinks';
 import { sentence } from './signin';
 
+/** A screen that is fetched when it is first opened. */
+function fetched(fetchIt: () => Promise<() => JSX.Element>): () => JSX.Element {
+    return function Fetched(): JSX.Element {
+        const [Screen, set] = useState<(() => JSX.Element) | null>(null);
+        const [error, setError] = useState<ApiError | null>(null);
+        const load = (): void => {
+            setError(null);
+            fetchIt().then((S) => set(() => S), () => setError(new ApiError(0, 'could not reach the server', null, null, null, null)));
+        };
+        useEffect(load, []);
+        if (Screen) return <Screen />;
+        return <section class="card">{error ? <Failure what="The screen could not be fetched" error={error} retry={load} /> : <Skeleton rows={5} label="Fetching the screen" />}</section>;
+    };
+}
+
 const TABS: [path: string, name: string, permission: string, Screen: () => JSX.Element][] = [
     ['/admin', 'Users', 'users.view', Users],
     ['/admin/roles', 'Roles', 'roles.view', Roles],
     ['/admin/groups', 'Groups and data access', 'groups.manage', Groups],
-    ['/admin/vault', 'Credentials', 'vault.list', Credentials],
+    ['/admin/sso', 'Single sign-on', 'sso.edit', fetched(() => import('./adminsso').then((m) => m.SingleSignOn))],
+    ['/admin/vault', 'Credentials', 'vault.list', fetched(() => import('./vault').then((m) => m.Vault))],
     ['/admin/security', 'Security', 'security.edit', Security],
     ['/admin/mail', 'Mail', 'security.edit', Mail],
     ['/admin/explain', 'Explain access', 'groups.manage', Explain],
     ['/admin/audit', 'Audit log', 'audit.view', Audit],
 ];
-
-/** Fetched when it is first opened. */
-function Credentials(): JSX.Element {
-    const [Screen, set] = useState<(() => JSX.Element) | null>(null);
-    const [error, setError] = useState<ApiError | null>(null);
-    const load = (): void => {
-        setError(null);
-        import('./vault').then((m) => set(() => m.Vault), () => setError(new ApiError(0, 'could not reach the server', null, null, null, null)));
-    };
-    useEffect(load, []);
-    if (Screen) return <Screen />;
-    return <section class="card">{error ? <Failure what="The screen could not be fetched" error={error} retry={load} /> : <Skeleton rows={5} label="Fetching the screen" />}</section>;
-}
 
 export function Admin(): JSX.Element {
     const { path } = useCell(place);

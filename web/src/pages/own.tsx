@@ -2,8 +2,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { go, may, sayError, session as sessionCell, toast, whyNot } from '../app';
-import type { Me, SessionInfo } from '../lib/admin';
-import { call, get, type ApiError } from '../lib/api';
+import type { Identities, Me, Providers, SessionInfo } from '../lib/admin';
+import { ApiError, call, get } from '../lib/api';
 import { useCell } from '../lib/cell';
 import { moment } from '../lib/day';
 import type { Session, Token } from '../lib/types';
@@ -11,6 +11,34 @@ import { CopyField, Guarded } from '../parts/basic';
 import { Dialog } from '../parts/panel';
 import { caught, Problem } from './admin';
 import { Generate, Revoke } from './tokens';
+
+/** Identity providers one may sign in by; a new one is connected by signing in there. */
+export function Connected(): JSX.Element | null {
+    const session = useCell(sessionCell) as Session;
+    const [mine, setMine] = useState<Identities['identities']>([]);
+    const [sso, setSso] = useState<Providers['providers']>([]);
+    const [error, setError] = useState<ApiError | null>(null);
+    useEffect(() => {
+        get<Providers>('/api/session/providers').then((r) => setSso(r.providers)).catch(() => undefined);
+        get<Identities>('/api/me/identities').then((r) => setMine(r.identities)).catch(() => undefined);
+        const said = new URLSearchParams(location.search).get('sso');
+        if (said) go('/settings', true);
+        if (said === 'linked') toast('You are connected');
+        else if (said) setError(new ApiError(0, 'connecting came to nothing; the identity provider refused, or it knows you as somebody else', null, null, null, null));
+    }, []);
+    if (!sso.length && !mine.length) return null;
+    const connect = (id: string): void => void call<{ start: string }>('POST', '/api/me/identities', { connection: id }).then((r) => location.assign(r.start)).catch(caught(setError));
+    return (
+        <section class="card pad" aria-labelledby="sso">
+            <h2 id="sso">Single sign-on</h2>
+            <ul class="plainlist">
+                {mine.filter((i) => i.approved).map((i) => <li key={`${i.connection} ${i.email}`}><span>{i.name}{i.email ? <span class="soft"> as {i.email}</span> : null}</span><span class="soft small">{moment(i.seenAt, session.today)}</span></li>)}
+                {sso.filter((p) => !mine.some((i) => i.connection === p.id && i.approved)).map((p) => <li key={p.id}><span>{p.name} <span class="soft">is not connected</span></span><button type="button" onClick={() => connect(p.id)}>Connect {p.name}</button></li>)}
+            </ul>
+            <Problem error={error} />
+        </section>
+    );
+}
 
 export function SecondFactor(): JSX.Element {
     const [me, setMe] = useState<Me | null>(null);

@@ -6,10 +6,11 @@ import { ApiError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
 import { SearchButton } from '../parts/basic';
-import { OwnSessions, OwnTokens, SecondFactor } from './own';
+import { Connected, OwnSessions, OwnTokens, SecondFactor } from './own';
 import { lengthOf, PASSWORD_MIN, PasswordHint, sentence } from './signin';
 
-export const signOut = (): void => void call('DELETE', '/api/session').then(signedOut).catch((e: unknown) => sayError('could not sign out', e));
+/** Where single sign-on signs out as well, the browser goes there. */
+export const signOut = (): void => void call<{ next: string } | undefined>('DELETE', '/api/session').then((r) => { if (r?.next) location.assign(r.next); else signedOut(); }).catch((e: unknown) => sayError('could not sign out', e));
 
 export function Profile(): JSX.Element {
     const session = useCell(sessionCell) as Session;
@@ -53,6 +54,7 @@ export function Profile(): JSX.Element {
                         <div class="row"><button class="primary" disabled={busy || !current || lengthOf(next) < PASSWORD_MIN}>Change password</button></div>
                     </form>
                 </section>
+                <Connected />
                 <SecondFactor />
                 <OwnSessions />
                 <OwnTokens />
