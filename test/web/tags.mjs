@@ -302,6 +302,63 @@ try {
         await page.getByRole('button', { name: '+ Add rule' }).waitFor();
     });
 
+    await test('a hierarchy: two levels above a key, each one a key of its own', async () => {
+        await open('/virtual-tags/new?kind=hierarchy');
+        await page.getByLabel('Name', { exact: true }).fill('Organisation');
+        await page.getByRole('button', { name: /^Base key/ }).click();
+        await page.getByRole('combobox', { name: 'Base key' }).fill('cost center');
+        await page.keyboard.press('Enter');
+        await page.getByLabel('Name of level 1').fill('Department');
+        await page.getByRole('button', { name: '+ Add a level above' }).click();
+        await page.getByLabel('Name of level 2').fill('Vice president');
+        await page.getByRole('button', { name: 'Save', exact: true }).click();
+        await page.getByRole('button', { name: 'Save and make live' }).click();
+        await page.waitForURL((u) => /\/virtual-tags\/[0-9a-f-]{36}$/.test(u.pathname));
+        const file = join(tmp, 'organisation.csv');
+        writeFileSync(file, 'base,Department,Vice president\nAWS,Payments,Zoë\nGCP,Payments,Zoë\nAzure,Ads,Zoë\n');
+        await page.getByLabel('CSV file').setInputFiles(file);
+        await page.getByText('3 rows are live').waitFor();
+        const levels = (await api('GET', `/api/tags/${page.url().split('/').pop()}`)).json.hierarchy.levels;
+        for (const [level, want] of [[0, { Payments: aws + gcp, Ads: azure }], [1, { 'Zoë': aws + gcp + azure }]]) {
+            const r = await api('POST', '/api/query', { date: { relativeRange: 'last30Days', type: 'day' }, granularity: 'accumulated', groupBy: [{ costCenter: 'virtualTag', key: levels[level].id, type: 'virtual_tag' }] });
+            const got = Object.fromEntries(r.json.groups.map((g) => [g.values[0], e10(g.total)]));
+            for (const [v, c] of Object.entries(want)) that(got[v] - c <= 1n && c - got[v] <= 1n, `${v}: ${got[v]} and ${c}`);
+        }
+    });
+    await test('rules from CSV: a wrong line is named, a right file is staged, and published', async () => {
+        const tag = await publish({ name: 'From a file', rules: [{ to: 'Old', filters: { AND: [is('cost_center_type', 'AWS')] } }] });
+        await open(`/virtual-tags/${tag}`);
+        await page.getByRole('button', { name: 'More', exact: true }).click();
+        await page.getByRole('button', { name: /Import rules/ }).click();
+        const head = 'rank,value,costCenter,keyPath,operator,values,logic,from,to\n';
+        const bad = join(tmp, 'rules-bad.csv');
+        writeFileSync(bad, head + '1,New,Global,cost_center_type,looksLike,AWS,,,\n');
+        await page.getByRole('dialog').getByLabel('File').setInputFiles(bad);
+        await page.getByRole('button', { name: 'Check and stage' }).click();
+        await page.getByRole('dialog').getByRole('alert').waitFor();
+        same((await api('GET', `/api/tags/${tag}`)).json.rules[0].to, 'Old', 'nothing changed');
+        const csv = await page.evaluate(async (id) => (await fetch(`/api/tags/${id}/rules.csv`)).text(), tag);
+        const good = join(tmp, 'rules-good.csv');
+        writeFileSync(good, csv.replace('Old', 'New'));
+        await page.getByRole('dialog').getByLabel('File').setInputFiles(good);
+        await page.getByRole('button', { name: 'Check and stage' }).click();
+        await page.getByText(/^Staged: 1 changed/).waitFor();
+        same((await api('GET', `/api/tags/${tag}`)).json.rules[0].to, 'Old', 'staged is not live');
+        const staged = (await api('GET', `/api/tags/${tag}`)).json.stagedVersion;
+        same((await api('POST', `/api/tags/${tag}/versions/${staged}/publish`, {})).status, 200, 'published');
+        same((await api('GET', `/api/tags/${tag}`)).json.rules[0].to, 'New');
+    });
+    await test('what is known of values: a field of our own is kept', async () => {
+        const tag = await publish({ name: 'Owned', rules: [{ to: 'Cloud', filters: { AND: [is('cost_center_type', 'AWS')] } }] });
+        await open(`/virtual-tags/${tag}?tab=values`);
+        await page.getByLabel('Name of a new field').fill('owner');
+        await page.getByRole('button', { name: 'Add', exact: true }).click();
+        await page.getByLabel('owner of Cloud').fill('Zoë <script>');
+        await page.getByRole('button', { name: 'Save fields' }).click();
+        await page.getByText('Fields of the values saved').waitFor();
+        same((await api('GET', `/api/tags/${tag}/metadata`)).json.metadata.Cloud.customMetadata, { owner: 'Zoë <script>' });
+    });
+
     await test('telemetry: added, fed by CSV, a wrong row is named, its points are drawn', async () => {
         await open('/telemetry');
         await page.getByRole('button', { name: 'Add telemetry' }).first().click();
@@ -320,6 +377,28 @@ try {
         await until('the lines', () => page.evaluate(() => document.querySelectorAll('dialog .canvas svg path').length > 4));
         same(await page.getByRole('dialog').locator('tbody tr').count(), 40, 'every point is listed');
         await page.keyboard.press('Escape');
+    });
+    await test('a relational tag: cost of one cloud by team and cluster of the telemetry, the pairs stay together', async () => {
+        await open('/virtual-tags/new?kind=relational');
+        await page.getByLabel('Name', { exact: true }).fill('Warehouse');
+        await page.locator('select').filter({ hasText: 'Warehouse queries' }).selectOption({ label: 'Warehouse queries' });
+        await page.getByRole('button', { name: '+ Add a key' }).click();
+        await page.getByRole('button', { name: '+ Add a key' }).click();
+        await page.getByLabel('Name of output 1').fill('Warehouse team');
+        await page.getByLabel('Name of output 2').fill('Warehouse cluster');
+        await page.getByRole('button', { name: 'Save', exact: true }).click();
+        await page.getByRole('button', { name: 'Save and make live' }).click();
+        await page.waitForURL((u) => /\/virtual-tags\/[0-9a-f-]{36}$/.test(u.pathname));
+        const outputs = (await api('GET', `/api/tags/${page.url().split('/').pop()}`)).json.relation.outputs;
+        const vt = (o) => ({ costCenter: 'virtualTag', key: o.id, type: 'virtual_tag' });
+        const date = { from: isoDay(-5), to: isoDay(-5), type: 'day' };
+        const whole = e10((await api('POST', '/api/query', { date, granularity: 'accumulated', groupBy: [] })).json.total.total);
+        const r = await api('POST', '/api/query', { date, granularity: 'accumulated', groupBy: [vt(outputs[0]), vt(outputs[1])] });
+        const got = Object.fromEntries(r.json.groups.map((g) => [g.values.join(), e10(g.total)]));
+        same(Object.keys(got).sort().join(' '), 'Ads,c1 Pay,c1');
+        // 60 and 40 of 100 queries that day
+        that((got['Pay,c1'] * 10n - whole * 6n) ** 2n <= 100n * 10000n, `${got['Pay,c1']} of ${whole}`);
+        same(String(got['Pay,c1'] + got['Ads,c1']), String(whole), 'nothing is lost');
     });
     await test('reallocation: a value is given away by percentages, nothing is lost, and the flow is drawn', async () => {
         const shared = await publish({ name: 'Bearer', rules: [{ to: 'Shared', filters: { AND: [is('cost_center_type', 'AWS')] } }, { to: 'One', filters: { AND: [is('cost_center_type', 'GCP')] } }, { to: 'Two', filters: { AND: [is('cost_center_type', 'Azure')] } }] });
