@@ -44,7 +44,7 @@ export function SamlMetadata({ onRead }: { onRead: (config: Record<string, strin
     };
     const why = busy ? 'the metadata is being read' : url === '' ? 'there is no address yet' : whyNot('sso.edit');
     return (
-        <fieldset class="ticks stack">
+        <fieldset class="bare stack">
             <legend>Metadata of the provider</legend>
             <p class="soft small">Fills the fields below with what the provider says of itself. Nothing counts before it is saved.</p>
             <label>File<input type="file" accept=".xml,application/xml,text/xml,application/samlmetadata+xml" onChange={file} /></label>
