@@ -185,7 +185,7 @@ FA_MUST_CHECK fa_rc fa_scope_parse(fa_ledger *l, fa_arena *a, const json_t *filt
 FA_MUST_CHECK fa_rc fa_data_access_get(fa_ledger *l, fa_arena *a, bool *on, fa_err *e);
 /* Audited. Switching on makes the Admin Group with `by` in it, if there is none. */
 FA_MUST_CHECK fa_rc fa_data_access_set(fa_ledger *l, fa_arena *a, const fa_caller *by, bool on, fa_err *e);
-/* 4.5: changing a definition that a row rule reads needs groups.manage. kind "virtual_tag", id or name of the tag.
+/* 4.5: changing a definition that a row rule reads needs groups.manage, one that the account's discounts hang on edp.edit. kind "virtual_tag", id or name of the tag.
  * *by (may be NULL): names of the groups. FA_EFORBIDDEN when used and the caller may not. */
 FA_MUST_CHECK fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_str name, fa_err *e);
 

@@ -349,6 +349,36 @@ static bool depends(const json_t *rule, const fa_tag_set *set, fa_str id, fa_str
     return false;
 }
 
+/* The account's discounts are an administrator's, and so are the labels they hang on. */
+static fa_rc guard_discounts(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id,
+                             fa_err *e)
+{
+    fa_tag_set *set = NULL;
+    fa_edp_settings edp;
+    const fa_tag *all;
+    size_t n, at = 0, own = 0;
+    fa_rc rc;
+
+    if (fa_caller_may(c, FA_PERM_EDP_EDIT))
+        return FA_OK;
+    if ((rc = fa_edp_get(l, a, &edp, e)) || !edp.tag.n || (rc = fa_tags_live(l, &set, e)))
+        return rc;
+    all = fa_tag_set_all(set, &n);
+    while (at < n && !fa_str_eq(all[at].id, id))
+        at++;
+    while (own < n && !fa_str_eq(all[own].id, edp.tag))
+        own++;
+    if (at < n && own < n && reaches(all, own, at)) {
+        rc = fa_fail(e, FA_EFORBIDDEN,
+                     "the account's discounts depend on this %.*s, so changing it needs the"
+                     " permission edp.edit",
+                     FA_FMT(kind));
+        fa_hint(e, "ask an administrator");
+    }
+    fa_tag_set_put(set);
+    return rc;
+}
+
 fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id,
                      fa_str name, fa_err *e)
 {
@@ -357,8 +387,10 @@ fa_rc fa_scope_guard(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind,
     size_t n;
     fa_rc rc;
 
-    if (c->kind == FA_CALLER_SYSTEM || fa_caller_may(c, FA_PERM_GROUPS_MANAGE))
+    if (c->kind == FA_CALLER_SYSTEM)
         return FA_OK;
+    if ((rc = guard_discounts(l, a, c, kind, id, e)) || fa_caller_may(c, FA_PERM_GROUPS_MANAGE))
+        return rc;
     if ((rc = fa_team_list(fa_ledger_store(l), a, fa_ledger_account(l), &t, &n, e)))
         return rc;
     for (size_t i = 0; !rc && i < n; i++) {

@@ -37,6 +37,38 @@ static int64_t micros(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Up to which day everything is known, and whom that waits for, if the caller may know. */
+static fa_rc put_complete(fa_req *r, fa_jw *w, fa_err *e)
+{
+    fa_complete_days c;
+    bool all;
+    fa_rc rc = fa_complete(r->ledger, r->mem, ask_today(), &c, e);
+
+    if (rc || (rc = fa_caller_sees_all(r->ledger, r->mem, r->caller, &all, e)))
+        return rc;
+    put_day(w, "completeTo", c.to);
+    if (c.behind.n && all)
+        put_str(w, "behind", c.behind);
+    else
+        put_z(w, "behind", NULL);
+    return FA_OK;
+}
+
+/* A comparison counts days that are complete in both halves; nothing complete: there is none. */
+static fa_rc cut_comparison(fa_req *r, fa_plan *p, fa_err *e)
+{
+    fa_complete_days c;
+    fa_rc rc = fa_complete(r->ledger, r->mem, ask_today(), &c, e);
+
+    if (rc || c.to == INT32_MIN)
+        return rc;
+    if (c.to < p->range.from)
+        p->previous = false;
+    else
+        p->complete_to = c.to;
+    return FA_OK;
+}
+
 static fa_rc put_answer(fa_req *r, fa_jw *w, const fa_plan *p, const fa_answer *a, int64_t began,
                         fa_err *e)
 {
@@ -44,6 +76,8 @@ static fa_rc put_answer(fa_req *r, fa_jw *w, const fa_plan *p, const fa_answer *
 
     fa_jw_obj(w);
     fa_answer_members(w, p, a);
+    if ((rc = put_complete(r, w, e)))
+        return rc;
     if (p->filter && p->filter->kind != FA_F_TRUE)
         rc = put_unfiltered(r, w, p, e);
     else
@@ -64,6 +98,8 @@ static fa_rc ask(fa_req *r, fa_catalog **c, fa_plan *p, fa_answer *a, bool all_g
         return rc;
     if (all_groups)
         p->top = 0;
+    if (p->previous && (rc = cut_comparison(r, p, e)))
+        return rc;
     return ask_run(r, p, a, e);
 }
 

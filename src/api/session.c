@@ -19,6 +19,7 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_edp_settings edp;
     uint32_t offered;
     fa_source *source;
+    fa_complete_days complete;
     fa_account a;
     bool all;
     fa_user u;
@@ -30,7 +31,8 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
         (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
         (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)) ||
         (rc = fa_cost_types_offered(r->ledger, r->mem, &offered, e)) ||
-        (rc = fa_edp_get(r->ledger, r->mem, &edp, e)))
+        (rc = fa_edp_get(r->ledger, r->mem, &edp, e)) ||
+        (rc = fa_complete(r->ledger, r->mem, today, &complete, e)))
         return rc;
     fa_jw_init(&w, &o->body);
     fa_jw_obj(&w);
@@ -72,6 +74,7 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_jw_end_arr(&w);
     put_day(&w, "today", today);
     put_day(&w, "knownTo", any ? (last < today ? last : today) : INT32_MIN);
+    put_day(&w, "completeTo", complete.to);
     put_day(&w, "firstDay", any ? first : INT32_MIN);
     put_int(&w, "sources", (int64_t)n);
     put_z(&w, "version", fa_version);

@@ -104,16 +104,35 @@ void *fa_wire_open(void *server, const char *uri, struct MHD_Connection *c)
 typedef struct header_sum {
     size_t n, bytes, hosts, lengths, encodings;
     bool chunked; /* the last Transfer-Encoding is exactly that */
+    bool bad;     /* a name that is none, or a value with control characters */
 } header_sum;
 
+/* RFC 9110 5.6.2: a name with a blank before its colon is another name to other programs. */
+static bool is_token(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] <= ' ' || p[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", p[i]))
+            return false;
+    return n > 0;
+}
+
+static bool is_value(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (((unsigned char)p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static enum MHD_Result header_size(void *cls, enum MHD_ValueKind kind, const char *key,
-                                   const char *value)
+                                   size_t key_n, const char *value, size_t value_n)
 {
     header_sum *sum = cls;
 
     (void)kind;
     sum->n++;
-    sum->bytes += strlen(key) + (value ? strlen(value) : 0) + 4;
+    sum->bytes += key_n + value_n + 4;
+    sum->bad = sum->bad || !is_token(key, key_n) || !is_value(value, value_n);
     sum->hosts += strcasecmp(key, "Host") == 0;
     sum->lengths += strcasecmp(key, "Content-Length") == 0;
     if (strcasecmp(key, "Transfer-Encoding") == 0) {
@@ -126,7 +145,7 @@ static enum MHD_Result header_size(void *cls, enum MHD_ValueKind kind, const cha
 /* security.md HT-1: where two programs could see two requests, there is none. */
 static bool framing_ok(const header_sum *sum)
 {
-    return sum->hosts <= 1 && sum->lengths <= 1 && sum->encodings <= 1 &&
+    return !sum->bad && sum->hosts <= 1 && sum->lengths <= 1 && sum->encodings <= 1 &&
            (!sum->encodings || (sum->chunked && !sum->lengths));
 }
 
@@ -175,8 +194,19 @@ static void too_big(fa_wire *w)
     refuse(w, FA_ETOOBIG, 413, "PAYLOAD_TOO_LARGE");
 }
 
+/* A method cut at a NUL is none of these. */
+static bool is_method(const char *method)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+
+    for (size_t i = 0; i < FA_COUNT(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Everything the headers decide. */
-static void begin(fa_wire *w, const char *method)
+static void begin(fa_wire *w, const char *method, const char *version)
 {
     header_sum sum = {0};
     fa_str raw = w->uri;
@@ -204,12 +234,13 @@ static void begin(fa_wire *w, const char *method)
             w->query = (fa_str){raw.p + i + 1, raw.n - i - 1};
             raw.n = i;
         }
-    MHD_get_connection_values(w->conn, MHD_HEADER_KIND, header_size, &sum);
+    MHD_get_connection_values_n(w->conn, MHD_HEADER_KIND, header_size, &sum);
+    sum.bad = sum.bad || (sum.encodings && strcmp(version, "HTTP/1.1") != 0); /* RFC 9112 6.1 */
     if (w->uri.n > URI_MAX || !w->uri.p) {
         fa_fail(&w->err, FA_EINVAL, "the request line is longer than %d bytes", URI_MAX);
         refuse(w, FA_EINVAL, 414, "URI_TOO_LONG");
     } else if (!framing_ok(&sum)) {
-        fa_fail(&w->err, FA_EINVAL, "the request's length or host is ambiguous");
+        fa_fail(&w->err, FA_EINVAL, "the request's headers are malformed or ambiguous");
         refuse(w, FA_EINVAL, 400, "BAD_REQUEST");
         w->ambiguous = true;
     } else if (sum.n > HEADERS_MAX || sum.bytes > HEADER_BYTES_MAX) {
@@ -349,11 +380,12 @@ enum MHD_Result fa_wire_step(void *server, struct MHD_Connection *c, const char 
     (void)server;
     (void)c;
     (void)url;
-    (void)version;
     if (!w)
         return MHD_NO;
     if (!w->began) {
-        begin(w, method);
+        begin(w, method, version);
+        /* who sends what is malformed may see another request in what follows (HT-7) */
+        w->close = w->close || w->refuse_status == 400 || !is_method(method);
         if (w->refuse_status && (w->content_length > DRAIN_MAX || w->ambiguous)) {
             w->close = true;
             fa_reply_refused(w);

@@ -177,6 +177,9 @@ static fa_rc find_days(fa_conn *c, fa_err *e)
     " WHEN is_od AND coalesce(x_UnblendedCost, BilledCost) > 0"                                    \
     " THEN coalesce(x_UnblendedCost, BilledCost) END"
 
+/* The two costs that are shared. */
+static const char *const costs[] = {"gross", "net"};
+
 static fa_rc read_load(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, int32_t from,
                        int32_t to, fa_err *e)
 {
@@ -187,16 +190,20 @@ static fa_rc read_load(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, i
     if (rc)
         return rc;
     fa_buf_init(&b, 16 << 20);
-    fa_buf_z(&b,
-             "INSERT INTO fs_row SELECT part_id, day, line_id, pool, slot, amortized >= 0,"
-             " net >= 0, sum(amortized), sum(net), sum(base), sum(CASE WHEN base IS NULL THEN used"
-             " END), max(CASE WHEN used > 0 THEN fa_muldiv(base, 1::DECIMAL(38,18), used) END)"
-             " FROM (SELECT t.part_id, fa_day AS day, fs_line.line_id, pool,"
-             " CASE WHEN ChargePeriodEnd <= ChargePeriodStart + INTERVAL 1 HOUR THEN"
-             " epoch_ms(date_trunc('hour', ChargePeriodStart)) ELSE -1 END AS slot,"
-             " coalesce(x_AmortizedCost, EffectiveCost) AS amortized, EffectiveCost AS net, " BASE
-             " AS base, fa_muldiv(greatest(coalesce(ConsumedQuantity, PricingQuantity, 0), 0),"
-             " factor, 1::DECIMAL(38,18)) AS used FROM (");
+    fa_buf_z(&b, "INSERT INTO fs_row SELECT part_id, day, line_id, pool, slot");
+    for (size_t i = 0; i < FA_COUNT(costs); i++)
+        fa_buf_fmt(
+            &b,
+            ", sum(%s) FILTER (%s >= 0), sum(%s) FILTER (%s < 0), sum(base) FILTER (%s >= 0),"
+            " sum(used) FILTER (base IS NULL AND %s >= 0), max(CASE WHEN used > 0 THEN"
+            " fa_muldiv(base, 1::DECIMAL(38,18), used) END) FILTER (%s >= 0)",
+            costs[i], costs[i], costs[i], costs[i], costs[i], costs[i], costs[i]);
+    fa_buf_z(&b, " FROM (SELECT t.part_id, fa_day AS day, fs_line.line_id, pool,"
+                 " CASE WHEN ChargePeriodEnd <= ChargePeriodStart + INTERVAL 1 HOUR THEN"
+                 " epoch_ms(date_trunc('hour', ChargePeriodStart)) ELSE -1 END AS slot,"
+                 " coalesce(x_AmortizedCost, EffectiveCost) AS gross, EffectiveCost AS net, " BASE
+                 " AS base, fa_muldiv(greatest(coalesce(ConsumedQuantity, PricingQuantity, 0), 0),"
+                 " factor, 1::DECIMAL(38,18)) AS used FROM (");
     fa_archive_shape(&b);
     fa_buf_fmt(
         &b,
@@ -211,28 +218,31 @@ static fa_rc read_load(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, i
     return rc;
 }
 
-/* Rows in the pool of one of the two costs: its base (usage by the dearest price of the pool where a row has none),
- * floors, and one unit more for the largest remainders; equal ones in the order of the resources. `in` tells who takes
- * part; whoever does not, and a pool without any base, keeps what it has. */
-#define SPLIT(in, cost, out)                                                                       \
-    "CREATE TEMP TABLE " out " AS SELECT part_id, day, line_id, pool, slot, inside, net_inside, "  \
-    "CASE WHEN NOT " in " OR whole_base IS NULL OR whole_base <= 0 THEN " cost                     \
-    " ELSE floor_share + CASE WHEN place <= left_units THEN 0.000000000000000001::DECIMAL(38,18)"  \
-    " ELSE 0 END END AS share, " cost " AS cost FROM (SELECT *, (sum(CASE WHEN " in " THEN " cost  \
-    " END) OVER w - sum(floor_share) OVER w)::DECIMAL(38,18) * 1000000000000000000::DECIMAL(19,0)" \
-    " AS left_units, row_number() OVER (PARTITION BY day, slot, pool, " in                         \
-    " ORDER BY rest DESC, ResourceId NULLS FIRST, SubAccountId NULLS FIRST, line.hash, part_id)"   \
-    " AS place FROM (SELECT *, fa_share(whole, weight, whole_base) AS floor_share,"                \
-    " fa_share_rest(whole, weight, whole_base) AS rest FROM (SELECT *, sum(CASE WHEN " in          \
-    " THEN " cost " END) OVER w AS whole, sum(weight) OVER w AS whole_base FROM (SELECT *,"        \
-    " CASE WHEN " in " THEN coalesce(base, 0) + coalesce(fa_muldiv(unpriced,"                      \
-    " max(CASE WHEN " in " THEN price END) OVER w, 1::DECIMAL(38,18)), 0) END AS weight"           \
-    " FROM fs_row WINDOW w AS (PARTITION BY day, slot, pool)) WINDOW w AS (PARTITION BY day,"      \
-    " slot, pool))) JOIN line USING (line_id) WINDOW w AS (PARTITION BY day, slot, pool))"
+/* The lines of a pool with one of the two costs: x_in of the rows that take part (NULL: none does), x_out of the negative
+ * ones, which keep what they are. Weights are base_i, usage by the dearest price of the pool where a row has none; then
+ * floors, and one unit more for the largest remainders; equal ones in the order of the resources. A pool without any
+ * weight keeps what it has. */
+#define SPLIT(x)                                                                                   \
+    "CREATE TEMP TABLE fs_" x " AS SELECT part_id, day, line_id, pool, slot,"                      \
+    " coalesce(" x "_in, 0) + coalesce(" x "_out, 0) AS cost, CASE WHEN " x "_in IS NULL OR"       \
+    " coalesce(whole_weight, 0) <= 0 THEN coalesce(" x "_in, 0) ELSE floor_share +"                \
+    " CASE WHEN place <= left_units THEN 0.000000000000000001::DECIMAL(38,18) ELSE 0 END END +"    \
+    " coalesce(" x "_out, 0) AS share FROM (SELECT *, (whole - sum(floor_share) OVER w)"           \
+    "::DECIMAL(38,18) * 1000000000000000000::DECIMAL(19,0) AS left_units,"                         \
+    " row_number() OVER (PARTITION BY day, slot, pool, " x "_in IS NULL ORDER BY rest DESC,"       \
+    " ResourceId NULLS FIRST, SubAccountId NULLS FIRST, line.hash, part_id) AS place"              \
+    " FROM (SELECT *, fa_share(whole, weight, whole_weight) AS floor_share,"                       \
+    " fa_share_rest(whole, weight, whole_weight) AS rest FROM (SELECT *,"                          \
+    " sum(" x "_in) OVER w AS whole, sum(weight) OVER w AS whole_weight FROM (SELECT *,"           \
+    " CASE WHEN " x "_in IS NOT NULL THEN coalesce(" x "_base, 0) + coalesce(fa_muldiv(" x         \
+    "_free,"                                                                                       \
+    " max(" x "_price) OVER w, 1::DECIMAL(38,18)), 0) END AS weight FROM fs_row"                   \
+    " WINDOW w AS (PARTITION BY day, slot, pool)) WINDOW w AS (PARTITION BY day, slot, pool)))"    \
+    " JOIN line USING (line_id) WINDOW w AS (PARTITION BY day, slot, pool))"
 
 static const char *const month_sql[] = {
-    SPLIT("inside", "amortized", "fs_gross"),
-    SPLIT("net_inside", "net", "fs_net"),
+    SPLIT("gross"),
+    SPLIT("net"),
     "UPDATE daily SET fair = fa_units(f.gross), fair_rest = fa_rest(f.gross), net_fair ="
     " fa_units(f.net), net_fair_rest = fa_rest(f.net) FROM (SELECT part_id, day, line_id, g.gross,"
     " n.net FROM (SELECT part_id, day, line_id, sum(share)::DECIMAL(38,18) AS gross FROM fs_gross"
@@ -241,6 +251,8 @@ static const char *const month_sql[] = {
     " f.part_id AND daily.day = f.day AND daily.line_id = f.line_id",
 };
 
+#define MONEY "DECIMAL(38,18)"
+
 static fa_rc do_month(fa_ledger *l, fa_conn *c, fa_arena *a, int32_t from, int32_t to,
                       const int64_t *load, size_t nload, fa_err *e)
 {
@@ -248,9 +260,9 @@ static fa_rc do_month(fa_ledger *l, fa_conn *c, fa_arena *a, int32_t from, int32
 
     if (fa_execf(c, e,
                  "CREATE TEMP TABLE fs_row(part_id UINTEGER, day DATE, line_id UINTEGER, pool"
-                 " BIGINT, slot BIGINT, inside BOOLEAN, net_inside BOOLEAN, amortized"
-                 " DECIMAL(38,18), net DECIMAL(38,18), base DECIMAL(38,18), unpriced"
-                 " DECIMAL(38,18), price DECIMAL(38,18))"))
+                 " BIGINT, slot BIGINT, gross_in " MONEY ", gross_out " MONEY ", gross_base " MONEY
+                 ", gross_free " MONEY ", gross_price " MONEY ", net_in " MONEY ", net_out " MONEY
+                 ", net_base " MONEY ", net_free " MONEY ", net_price " MONEY ")"))
         return e->rc;
     for (size_t i = 0; i < nload; i++)
         if (read_load(l, c, a, load[i], from, to, e))

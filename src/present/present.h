@@ -62,6 +62,13 @@ FA_MUST_CHECK fa_rc fa_rates_csv(fa_ledger *l, fa_arena *a, const fa_caller *by,
 FA_MUST_CHECK fa_rc fa_rate_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, int64_t id, fa_err *e);     /* audited */
 FA_MUST_CHECK fa_rc fa_currency_choose(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str code, fa_err *e); /* audited */
 
+/* Up to which day every source that still delivers has cost; never today. */
+typedef struct fa_complete_days {
+    int32_t to;     /* INT32_MIN: nothing is loaded */
+    fa_str  behind; /* the source that holds the others up; empty: none */
+} fa_complete_days;
+FA_MUST_CHECK fa_rc fa_complete(fa_ledger *l, fa_arena *a, int32_t today, fa_complete_days *out, fa_err *e);
+
 /* Per source: last delivery, cost known up to, missing days, restatements with what changed, duplicates, notices. */
 FA_MUST_CHECK fa_rc fa_quality_json(fa_ledger *l, fa_arena *a, fa_jw *w, fa_err *e);
 /* Each billing month of each source against the provider's invoice: as entered, else as the bill says itself. */

@@ -54,6 +54,10 @@ static void put_sums(fa_jw *w, const fa_plan *p, const fa_answer *r, const fa_gr
     put_amounts(w, p, g->total_e10, none);
     fa_jw_key(w, "previous");
     put_amounts(w, p, g->previous_e10, p->previous ? none : all);
+    if (r->is_cut) {
+        fa_jw_key(w, "compared");
+        put_amounts(w, p, g->compared_e10, none);
+    }
     fa_jw_key(w, "cells");
     fa_jw_arr(w);
     for (size_t i = 0; i < r->nbucket; i++)
@@ -168,6 +172,11 @@ void fa_answer_members(fa_jw *w, const fa_plan *p, const fa_answer *r)
         fa_jw_key(w, "previous");
         fa_jw_null(w);
     }
+    if (r->is_cut) {
+        const fa_range whole = {.from = r->range.from, .to = p->complete_to};
+
+        put_range(w, "compared", &whole);
+    }
     fa_jw_key(w, "currency");
     fa_jw_str(w, r->currency);
     fa_jw_key(w, "converted");
@@ -261,6 +270,8 @@ static void csv_header(fa_buf *b, const fa_plan *p, const fa_answer *r)
         csv_head(b, p, m, "Direct");
         csv_head(b, p, m, "Shared");
     }
+    for (size_t m = 0; r->is_cut && m < p->nmeasure; m++)
+        csv_head(b, p, m, "Total of complete days");
     for (size_t m = 0; p->previous && m < p->nmeasure; m++)
         csv_head(b, p, m, "Previous");
     fa_buf_z(b, "\r\n");
@@ -300,6 +311,8 @@ static void csv_row(fa_buf *b, const fa_plan *p, const fa_answer *r, const fa_gr
         csv_amount(b, g->total_e10[m] - g->shared_e10[m], none[m]);
         csv_amount(b, g->shared_e10[m], none[m]);
     }
+    for (size_t m = 0; r->is_cut && m < p->nmeasure; m++)
+        csv_amount(b, g->compared_e10[m], none[m]);
     for (size_t m = 0; p->previous && m < p->nmeasure; m++)
         csv_amount(b, g->previous_e10[m], none[m]);
     fa_buf_z(b, "\r\n");

@@ -160,6 +160,7 @@ typedef struct fa_plan {
     const fa_filter *filter;              /* what the user asked; NULL: everything */
     const fa_filter *scope;               /* the caller's row rules; NULL: everything. ANDed by run, never shown */
     bool             previous;            /* also the previous period */
+    int32_t          complete_to;         /* days after it are left out of the comparison, and as many before; 0: none are */
     size_t           top;                 /* keep the N largest groups by measure[0] over the range; 0: all */
     bool             shared;              /* also what of each group came from another value by reallocation */
     bool             others;              /* the rest as one group named "Others" (else left out; the total stays whole) */
@@ -179,6 +180,7 @@ typedef struct fa_group {
     bool    is_others;
     size_t  nothers;             /* how many groups Others stands for */
     fa_i128 total_e10[FA_MAX_MEASUREMENTS], previous_e10[FA_MAX_MEASUREMENTS];
+    fa_i128 compared_e10[FA_MAX_MEASUREMENTS]; /* of total: what previous is held against; see is_cut */
     fa_i128 shared_e10[FA_MAX_MEASUREMENTS]; /* of total: reallocated from other values; when asked for */
     fa_i128 sum_e18[FA_MAX_MEASUREMENTS]; /* of sums: the exact total, before rounding made the groups add up */
     fa_i128 *cell_e10;           /* [nbucket * nmeasure], bucket-major; zero-filled */
@@ -186,6 +188,7 @@ typedef struct fa_group {
 } fa_group;
 typedef struct fa_answer {
     fa_range  range, previous;
+    bool      is_cut;                  /* the comparison ends at the plan's complete_to: previous is as many days */
     int32_t  *bucket; size_t nbucket;  /* first day of each bucket (clipped to range.from); hours: hour index in hour[] */
     int64_t  *bucket_ms;               /* start of each bucket, epoch ms (unclipped calendar start) */
     fa_group *group;  size_t ngroup;   /* by measure[0] total descending, ties by value; Others last */

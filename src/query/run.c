@@ -31,7 +31,8 @@ typedef struct work {
     fa_answer *out;
     fa_lens v;
     fa_groups *g;
-    fa_buckets now, before;
+    fa_buckets now, before,
+        tail; /* tail: the days that no comparison counts; n 0: there are none */
     uint32_t *of_day;
     bool by_rows;       /* the archive answers */
     fa_stat_cell *kept; /* by_rows: all cells of the range */
@@ -41,6 +42,7 @@ typedef struct work {
     bool has_all;
     core *core;
     fa_i128 *sum_now, *sum_before;   /* [cores * nmeasure]; before: when asked for */
+    fa_i128 *sum_tail;               /* the same, of the tail */
     fa_stat *stat_now, *stat_before; /* the same when by_rows, for what is no sum */
     uint32_t *list;                  /* cores in the order of the answer */
     size_t nlist, nshown;
@@ -94,14 +96,41 @@ static fa_rc make_buckets(work *w)
     return FA_OK;
 }
 
+/* Only sums can leave days out. */
+static bool is_cut(const fa_plan *p)
+{
+    bool sums = true;
+
+    for (size_t m = 0; m < p->nmeasure; m++)
+        sums = sums && p->measure[m].agg == FA_AGG_SUM;
+    return sums && p->previous && p->complete_to && p->complete_to < p->range.to &&
+           p->complete_to >= p->range.from;
+}
+
+static fa_rc make_tail(work *w)
+{
+    int32_t from = w->p->complete_to + 1, to = w->p->range.to;
+    uint32_t *zero = fa_arena_array(&w->tmp, (size_t)((int64_t)to - from + 1), sizeof *zero);
+
+    if (!zero)
+        return fa_oom(w->e);
+    w->tail = (fa_buckets){from, to, FA_ALL, 1, zero};
+    return FA_OK;
+}
+
 static fa_rc make_previous(work *w)
 {
-    fa_range *r = &w->out->previous;
+    fa_range *r = &w->out->previous, whole = w->p->range;
     uint32_t *zero;
 
-    *r = fa_range_previous(&w->p->range, fa_ms_day(fa_now_ms()));
+    w->out->is_cut = is_cut(w->p);
+    if (w->out->is_cut)
+        whole.to = w->p->complete_to;
+    *r = fa_range_previous(&whole, fa_ms_day(fa_now_ms()));
     if (!w->p->previous)
         return FA_OK;
+    if (w->out->is_cut && make_tail(w))
+        return w->e->rc;
     zero = fa_arena_array(&w->tmp, (size_t)((int64_t)r->to - r->from + 1), sizeof *zero);
     if (!zero)
         return fa_oom(w->e);
@@ -152,6 +181,12 @@ static fa_rc take_totals(work *w, uint32_t group, const fa_i128 *sum, const fa_s
     return FA_OK;
 }
 
+static void take_tail(work *w, uint32_t group, const fa_i128 *sum)
+{
+    for (size_t m = 0; m < w->p->nmeasure; m++)
+        w->sum_tail[(size_t)w->g->core[group] * w->p->nmeasure + m] += sum[m];
+}
+
 static fa_rc take_scanned(work *w, const fa_cell *cell, size_t n, bool before)
 {
     fa_i128 sum[FA_MAX_MEASUREMENTS];
@@ -183,20 +218,6 @@ static fa_str text_of(const void *user, uint32_t group)
     const fa_groups *g = user;
 
     return fa_groups_text(g, group, g->ntext - 1);
-}
-
-/* Groups of pieces: a shown group and a code of its currency. */
-static fa_str text_of_piece(const void *user, uint32_t group)
-{
-    const fa_codes *c = ((const fa_groups *)user)->col[((const fa_groups *)user)->ntext - 1];
-
-    return fa_codes_text(c, group % c->n);
-}
-
-/* How many groups of pieces one shown group falls into. */
-static uint32_t currencies_of(const work *w)
-{
-    return fa_money_on(w->p) ? w->g->col[w->g->ntext - 1]->n : 1;
 }
 
 /* One scan: of days within one slice. */
@@ -261,6 +282,22 @@ static fa_rc scan_slices(work *w, int32_t from, int32_t to, const uint32_t *buck
     return FA_OK;
 }
 
+static fa_rc scan_tail(work *w)
+{
+    fa_i128 sum[FA_MAX_MEASUREMENTS];
+    fa_cell *cell;
+    size_t n;
+
+    if (scan_slices(w, w->tail.from, w->tail.to, NULL, &cell, &n))
+        return w->e->rc;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            sum[m] = cell[i].sum[w->p->measure[m].type->measure];
+        take_tail(w, cell[i].group, sum);
+    }
+    return FA_OK;
+}
+
 /* Sums over the whole range; keeps the cells when they are few. */
 static fa_rc scan_totals(work *w)
 {
@@ -278,9 +315,10 @@ static fa_rc scan_totals(work *w)
     }
     if (!w->p->previous)
         return FA_OK;
-    if (scan_slices(w, w->before.from, w->before.to, NULL, &cell, &n))
+    if (scan_slices(w, w->before.from, w->before.to, NULL, &cell, &n) ||
+        take_scanned(w, cell, n, true))
         return w->e->rc;
-    return take_scanned(w, cell, n, true);
+    return w->tail.n ? scan_tail(w) : FA_OK;
 }
 
 static fa_rc make_cores(work *w)
@@ -295,12 +333,30 @@ static fa_rc make_cores(work *w)
         w->sum_before = fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_before);
         ok = ok && w->sum_before;
     }
+    if (w->tail.n) {
+        w->sum_tail = fa_arena_array(&w->tmp, n * nm, sizeof *w->sum_tail);
+        ok = ok && w->sum_tail;
+    }
     if (w->by_rows) {
         w->stat_now = fa_arena_array(&w->tmp, n * nm, sizeof *w->stat_now);
         w->stat_before = fa_arena_array(&w->tmp, n * nm, sizeof *w->stat_before);
         ok = ok && w->stat_now && w->stat_before;
     }
     return ok ? FA_OK : fa_oom(w->e);
+}
+
+/* Sums of bill rows are of hours: the tail's are among them. */
+static void rows_tail(work *w)
+{
+    fa_i128 sum[FA_MAX_MEASUREMENTS];
+
+    for (size_t i = 0; w->tail.n && i < w->nkept; i++) {
+        if (w->now.from + (int32_t)(w->kept[i].bucket / 24) < w->tail.from)
+            continue;
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            sum[m] = w->kept[i].stat[m].sum;
+        take_tail(w, w->kept[i].group, sum);
+    }
 }
 
 static fa_rc read_archive(work *w)
@@ -316,6 +372,7 @@ static fa_rc read_archive(work *w)
     fa_edp_stat_cells(w->p, w->g, before, nbefore);
     if (take_rows(w, w->kept, w->nkept, false))
         return w->e->rc;
+    rows_tail(w);
     return take_rows(w, before, nbefore, true);
 }
 
@@ -375,19 +432,44 @@ static fa_rc take_moved(work *w, const rl_cell *from, size_t n, bool before)
     return take_scanned(w, cell, n, before);
 }
 
+static void moved_tail(work *w, const rl_cell *cell, size_t n)
+{
+    fa_i128 sum[FA_MAX_MEASUREMENTS];
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t m = 0; m < w->p->nmeasure; m++)
+            sum[m] = cell[i].stat[m].sum;
+        take_tail(w, cell[i].group, sum);
+    }
+    if (w->by_rows)
+        rows_tail(w);
+}
+
 static fa_rc run_moving(work *w)
 {
     const rl_program about = {
         .v = w->v, .cat = w->moving, .set = w->moving->tags, .p = w->p, .e = w->e};
     rl_out *o = &w->moved;
+    rl_cell *tail = NULL;
+    size_t ntail = 0;
 
     if (rl_begin(o, w->p, w->e))
         return w->e->rc;
     w->g = o->g; /* the work's to give back */
-    if (rl_run(&about, &w->tmp, &w->now, w->by_rows, false, o) ||
-        (w->p->previous && rl_run(&about, &w->tmp, &w->before, w->by_rows, true, o)) ||
+    if (rl_run(&about, &w->tmp, &w->now, w->by_rows, false, o))
+        return w->e->rc;
+    if (w->tail.n && !w->by_rows) {
+        if (rl_run(&about, &w->tmp, &w->tail, false, true, o))
+            return w->e->rc;
+        tail = o->before;
+        ntail = o->nbefore;
+        o->before = NULL;
+        o->nbefore = 0;
+    }
+    if ((w->p->previous && rl_run(&about, &w->tmp, &w->before, w->by_rows, true, o)) ||
         rl_finish(o, w->e) || make_cores(w) || take_moved(w, o->now, o->nnow, false))
         return w->e->rc;
+    moved_tail(w, tail, ntail);
     return take_moved(w, o->before, o->nbefore, true);
 }
 
@@ -685,11 +767,13 @@ static void put_scanned(work *w, const fa_cell *cell, size_t n, uint32_t first_b
     }
 }
 
-/* The days of one slice, a few buckets at a time, with lines sorted straight into shown groups. */
-static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t to)
+/* The days of one slice, a few buckets at a time. own: by the plan's groups, whose amounts are converted or discounted each
+ * by itself; else with lines sorted straight into shown groups. */
+static fa_rc scan_pieces(work *w, const uint32_t *group, bool own, int32_t from, int32_t to)
 {
-    size_t per = SCAN_CELLS / ((w->out->ngroup + 1) * currencies_of(w)),
-           first = (size_t)(from - w->now.from), end = (size_t)(to - w->now.from) + 1;
+    uint32_t ngroup = own ? w->g->n : (uint32_t)w->out->ngroup + 1;
+    size_t per = SCAN_CELLS / ((size_t)ngroup + 1), first = (size_t)(from - w->now.from),
+           end = (size_t)(to - w->now.from) + 1;
     fa_arena part;
     fa_rc rc = FA_OK;
 
@@ -713,12 +797,9 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
         for (size_t i = first; i <= last; i++)
             of_day[i - first] = w->of_day[i] - bucket;
         rc = scan(w, &part, w->now.from + (int32_t)first, w->now.from + (int32_t)last, group,
-                  (uint32_t)(w->out->ngroup + 1) * currencies_of(w), text_of_piece, of_day, &cell,
-                  &n);
-        for (size_t i = 0; !rc && i < n; i++)
-            cell[i].group /= currencies_of(w);
+                  ngroup, text_of, of_day, &cell, &n);
         if (!rc)
-            put_scanned(w, cell, n, bucket, false);
+            put_scanned(w, cell, n, bucket, own);
         fa_arena_clear(&part);
         first = last + 1;
     }
@@ -726,21 +807,11 @@ static fa_rc scan_pieces(work *w, const uint32_t *group, int32_t from, int32_t t
     return rc;
 }
 
-static uint32_t piece_of(const work *w, uint32_t group)
-{
-    uint32_t shown = w->core[w->g->core[group]].shown;
-
-    if (shown > w->out->ngroup) /* of no rows: it is not listed */
-        return FA_NO_GROUP;
-    return fa_money_on(w->p) ? shown * currencies_of(w) +
-                                   w->g->tuple[(size_t)group * w->g->ntext + w->g->ntext - 1]
-                             : shown;
-}
-
 /* Many groups: scans again. */
 static fa_rc scan_cells(work *w)
 {
-    uint32_t *group = fa_arena_array(&w->tmp, (size_t)w->g->nline + 1, sizeof *group);
+    bool own = fa_money_on(w->p) || w->g->has_factor;
+    uint32_t *group = fa_arena_array(&w->tmp, own ? 1 : (size_t)w->g->nline + 1, sizeof *group);
     int32_t from, to;
     size_t i = fa_slice_of(w->g, 0, w->now.from, w->now.to, &from, &to);
 
@@ -749,9 +820,9 @@ static fa_rc scan_cells(work *w)
     for (; i != SIZE_MAX; i = fa_slice_of(w->g, i + 1, w->now.from, w->now.to, &from, &to)) {
         const uint32_t *line = w->g->slice[i].line;
 
-        for (uint32_t k = 0; k < w->g->nline; k++)
-            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : piece_of(w, line[k]);
-        if (scan_pieces(w, group, from, to))
+        for (uint32_t k = 0; !own && k < w->g->nline; k++)
+            group[k] = line[k] == FA_NO_GROUP ? FA_NO_GROUP : w->core[w->g->core[line[k]]].shown;
+        if (scan_pieces(w, own ? line : group, own, from, to))
             return w->e->rc;
     }
     return FA_OK;
@@ -814,29 +885,38 @@ static void finish_stats(work *w, size_t m)
     }
 }
 
-static fa_rc finish_previous(work *w, size_t m, bool apart)
+/* One side of the comparison, by shown group: rounded so that the groups add up to the total, but for groups apart. */
+static fa_rc finish_side(work *w, size_t m, bool apart, bool before)
 {
     fa_answer *o = w->out;
     fa_i128 *x = fa_arena_array(&w->tmp, o->ngroup + 1, sizeof *x), sum = 0;
+    fa_i128 *total = before ? &o->total.previous_e10[m] : &o->total.compared_e10[m];
 
     if (!x)
         return fa_oom(w->e);
     for (size_t i = 0; i < w->nlist; i++) {
-        fa_i128 v = w->sum_before[w->list[i] * w->p->nmeasure + m];
+        size_t at = w->list[i] * w->p->nmeasure + m;
+        fa_i128 v = before ? w->sum_before[at] : w->sum_now[at] - w->sum_tail[at];
 
         x[w->core[w->list[i]].shown] += v;
         sum += v;
     }
-    for (size_t i = 0; apart && i < o->ngroup; i++)
-        o->group[i].previous_e10[m] = fa_dec_round(x[i], 10);
-    if (apart)
-        return FA_OK;
-    o->total.previous_e10[m] = fa_dec_round(sum, 10);
-    if (fa_round_parts(&w->tmp, x, o->ngroup, o->total.previous_e10[m], w->e))
-        return w->e->rc;
+    if (!apart) {
+        *total = fa_dec_round(sum, 10);
+        if (fa_round_parts(&w->tmp, x, o->ngroup, *total, w->e))
+            return w->e->rc;
+    }
     for (size_t i = 0; i < o->ngroup; i++)
-        o->group[i].previous_e10[m] = x[i];
+        *(before ? &o->group[i].previous_e10[m] : &o->group[i].compared_e10[m]) =
+            apart ? fa_dec_round(x[i], 10) : x[i];
     return FA_OK;
+}
+
+static fa_rc finish_previous(work *w, size_t m, bool apart)
+{
+    if (finish_side(w, m, apart, true))
+        return w->e->rc;
+    return w->tail.n ? finish_side(w, m, apart, false) : FA_OK;
 }
 
 /* Usage in several units: each group adds up, the total does not exist. */

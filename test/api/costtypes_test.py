@@ -201,6 +201,13 @@ def test_with_row_rules():
         b.get("/api/cost-types").expect(200)
         b.ask("PUT", "/api/cost-types", {"edp": {"show": False}}).expect(403)
         b.post("/api/cost-types/fairshare", {"width": "sku"}).expect(403)
+        # nor what the discounts hang on, were it written by himself
+        doc = p.b.get(f"/api/tags/{p.discount['id']}").expect(200).json
+        everybody = {"type": "public", "users": [], "groups": []}
+        p.b.ask("PUT", f"/api/objects/virtual_tag/{p.discount['id']}/acl", {"read": everybody, "write": everybody}).expect(200)
+        a = b.ask("PUT", f"/api/tags/{p.discount['id']}", {**doc, "rules": []}).expect(403)
+        check(b"edp.edit" in a.body, a.body)
+        p.b.ask("PUT", f"/api/tags/{p.discount['id']}", doc).expect(200)
     finally:
         p.b.ask("PUT", "/api/admin/data-access", {"enabled": False}).expect(200)
         none(p)

@@ -50,6 +50,7 @@ function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element
     };
 }
 const Quality = later('Data quality', () => import('./pages/quality'));
+const Currencies = later('Currencies', () => import('./pages/currencies'));
 const Connections = later('Sources', () => import('./pages/connections'));
 const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) => ({ default: m.VirtualTags })));
 const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
@@ -75,6 +76,7 @@ const SCREENS: Record<string, Screen> = {
     '/cost-types': CostTypes,
     '/drilldowns': Drilldowns,
     '/connections': Connections,
+    '/currencies': Currencies,
     '/admin': Admin,
 };
 /* Screens whose address goes on with the id of one thing. */

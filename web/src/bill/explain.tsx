@@ -95,18 +95,20 @@ export function Explain({ r, row, bucket, question, view, session, onClose }: { 
     const told = state !== 'busy' && !(state instanceof ApiError) ? state.columns.map((_, n) => n).filter((n) => state.rows.some((x) => x[n] !== null && x[n] !== '')) : [];
     const doc = COST_TYPES.find(([id]) => id === question.costType)?.[2];
     const amount = bucket !== undefined && row ? (row.cells[bucket] as Dec) : row ? row.total : r.total;
+    const currency = row?.currency ?? r.currency;
     const days = 'from' in one.date ? one.date : r.answer.range;
     const json = JSON.stringify(wire(one), null, 2);
     return (
         <Dialog title="Explain this number" kind="drawer" onClose={onClose}>
             <div class="explain">
                 <p class="soft">{row ? row.label : 'Total'}{bucket !== undefined ? `, ${bucketText(r.answer.buckets[bucket] as string, r.granularity, true)}` : ''}</p>
-                <p class="big">{money(amount, r.currency)}</p>
-                <p class="small soft">exactly <span class="mono">{exact(amount, r.currency)}</span></p>
+                <p class="big">{money(amount, currency)}</p>
+                <p class="small soft">exactly <span class="mono">{exact(amount, currency)}</span></p>
                 <dl>
                     <dt>Days</dt><dd>{longDay(days.from)} to {longDay(days.to)}, {daysBetween(days.from, days.to)} {days.from === days.to ? 'day' : 'days'}</dd>
-                    {r.answer.previous ? <><dt>Compared with</dt><dd>{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
+                    {r.answer.previous ? <><dt>Compared with</dt><dd>{r.answer.compared ? `${spanText(r.answer.compared, session.today)}, the complete days, with ` : ''}{spanText(r.answer.previous, session.today)}, {r.answer.previous.days} days</dd></> : null}
                     <dt>Cost type</dt><dd>{costTypeLabel(question.costType)}{doc ? <span class="soft"> · {doc}</span> : null}</dd>
+                    <dt>Currency</dt><dd>{currency}{r.answer.converted.length ? <span class="soft"> · {r.answer.converted.join(', ')} converted by the rate of each day</span> : null}</dd>
                     <dt>Grouped by</dt><dd>{question.groupBy.map((k) => keyLabel(k, keys)).join(', then ') || 'nothing'}</dd>
                     <dt>Only</dt><dd>{filterText(one.filters, keys)}</dd>
                     <dt>Data</dt><dd>{r.answer.knownTo ? <>known to {longDay(r.answer.knownTo)}{r.answer.knownTo < session.today ? ` (${ago(daysBetween(r.answer.knownTo, session.today) - 1)})` : ''}</> : 'nothing loaded'}</dd>

@@ -8,7 +8,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { keys as keyCell, sayError } from '../app';
 import { ApiError, ask, call } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { dec, money, percent } from '../lib/dec';
+import { dec, decOr, money, percent } from '../lib/dec';
 import { canonical, filterText, flat, isAnd, isLeaf, isOr, keyLabel, leafCount, leafOf, leafText, OPERATORS, operatorLabel, takesMany, takesValue, unflat, valueLabel, valuesOf } from '../lib/question';
 import type { Answer, Filter, KeyInfo, KeyRef, Leaf, Question, ValueCost } from '../lib/types';
 import { Icon } from '../parts/basic';
@@ -319,7 +319,7 @@ function Live({ question, filter, currency, keys }: { question: Question; filter
             stop.abort();
         };
     }, [id]);
-    const total = answer ? dec(answer.total.total) : null;
+    const total = answer ? decOr(answer.total.total) : null;
     const whole = answer?.unfiltered ? dec(answer.unfiltered) : null;
     return (
         <aside class="catch" aria-live="polite" aria-label="What it catches">

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { keys as keyCell } from '../app';
 import { ask } from '../lib/api';
 import { useCell } from '../lib/cell';
-import { changePercent, dec, divide, exact, money, percent, signed, type Dec } from '../lib/dec';
+import { changePercent, dec, decOr, divide, exact, money, percent, signed, type Dec } from '../lib/dec';
 import { spanText } from '../lib/day';
 import { isTag, keyLabel, leafCount, leafOf, narrow, wire } from '../lib/question';
 import type { KeyRef, Question, Session } from '../lib/types';
@@ -25,7 +25,7 @@ function useTotal(q: Record<string, unknown> | null): Dec | null {
     useEffect(() => {
         if (!q) return undefined;
         const stop = new AbortController();
-        ask(q, stop.signal).then((a) => setTotal({ id, total: dec(a.total.total) })).catch(() => undefined);
+        ask(q, stop.signal).then((a) => setTotal({ id, total: decOr(a.total.total) ?? 0n })).catch(() => undefined);
         return () => stop.abort();
     }, [id]);
     return total && total.id === id ? total.total : null;
@@ -53,18 +53,18 @@ export function Kpis({ r, question, session, onExplain }: { r: Result; question:
             <div class="kpi">
                 <span>Total, {r.answer.range.days} {r.answer.range.days === 1 ? 'day' : 'days'}</span>
                 <strong><button type="button" class="number" title={`${exact(r.total, cur)}: explain this number`} onClick={onExplain}>{money(r.total, cur)}</button></strong>
-                <em>{r.previous !== null ? <><Change now={r.total} before={r.previous} currency={cur} /> from {money(r.previous, cur)}</> : `${r.answer.rows.toLocaleString('en-US')} bill rows`}</em>
+                <em>{r.previous !== null ? <><Change now={r.compared} before={r.previous} currency={cur} /> from {money(r.previous, cur)}</> : `${r.answer.rows.toLocaleString('en-US')} bill rows`}</em>
             </div>
             <div class="kpi">
                 <span>Daily average</span>
                 <strong title={average !== null ? exact(average, cur) : undefined}>{average !== null ? money(average, cur) : span ? <i class="bone" /> : '–'}</strong>
-                <em>{span ? <>{span.days} complete {span.days === 1 ? 'day' : 'days'}{average !== null && before !== null && before !== 0n ? <>, <span class={average > before ? 'up' : 'down'}>{average > before ? '▲' : '▼'} {changePercent(average, before).replace('\u2212', '')}</span></> : null}</> : 'no complete day yet'}</em>
+                <em>{span ? <>{span.days} complete {span.days === 1 ? 'day' : 'days'}{average !== null && before !== null && before !== 0n ? <>, <span class={average > before ? 'up' : average < before ? 'down' : 'soft'}>{average > before ? '▲ ' : average < before ? '▼ ' : ''}{changePercent(average, before).replace('\u2212', '')}</span></> : null}</> : 'no complete day yet'}</em>
             </div>
             {r.previous !== null && r.answer.previous ? (
                 <div class="kpi">
                     <span>Change</span>
-                    <strong title={exact(r.total - r.previous, cur)}>{signed(r.total - r.previous, cur)}</strong>
-                    <em>against {spanText(r.answer.previous, session.today)}</em>
+                    <strong title={exact(r.compared - r.previous, cur)}>{signed(r.compared - r.previous, cur)}</strong>
+                    <em>{r.answer.compared ? `${spanText(r.answer.compared, session.today)} ` : ''}against {spanText(r.answer.previous, session.today)}{r.answer.compared ? ', complete days' : ''}</em>
                 </div>
             ) : (
                 <div class="kpi">

@@ -10,7 +10,7 @@ import { dark as darkCell } from '../app';
 import type { Drawing, Events, Model } from '../charts/model';
 import { useCell } from '../lib/cell';
 import { approx, money, percent, sum, type Dec } from '../lib/dec';
-import { bucketText } from '../lib/day';
+import { bucketText, longDay } from '../lib/day';
 import type { ChartKind } from '../lib/types';
 import { SERIES, type Result, type Row } from './result';
 
@@ -25,8 +25,8 @@ export function drawn(r: Result, hidden: Set<string>): Row[] {
         const n = grey.reduce((s, x) => s + (x.isOthers ? x.others : 1), 0);
         const only = grey.length === 1 ? (grey[0] as Row) : null;
         out.push(only ?? {
-            id: REST, values: [], label: `${n} others`, total: sum(grey.map((x) => x.total)), previous: null,
-            cells: r.cells.map((_, i) => sum(grey.map((x) => x.cells[i] as Dec))), isOthers: true, others: n, direct: null, shared: null, colour: 0,
+            id: REST, values: [], label: `${n} others`, total: sum(grey.map((x) => x.total)), previous: null, compared: sum(grey.map((x) => x.compared)),
+            cells: r.cells.map((_, i) => sum(grey.map((x) => x.cells[i] as Dec))), isOthers: true, others: n, direct: null, shared: null, currency: r.currency, colour: 0,
         });
     }
     return out.filter((x) => !hidden.has(x.id));
@@ -100,9 +100,16 @@ export function Picture({ r, kind, hidden, title, hover, onHover, onPick, stale 
             {!ready && !failed ? <div class="bone canvasbone" /> : null}
             {failed ? <p class="state small soft" role="alert">The chart could not be fetched; the table below has every number. <button type="button" class="link" onClick={() => location.reload()}>Fetch again</button></p> : null}
             {at && ready ? <Tip r={r} rows={rows} at={at} width={el.current?.clientWidth ?? 0} /> : null}
+            {r.partial.some(Boolean) && r.partial.length > 1 && kind !== 'pie' && kind !== 'treemap' ? <Incomplete r={r} /> : null}
             {credits ? <p class="small soft">{credits} {credits === 1 ? 'group is a credit and has' : 'groups are credits and have'} no area; the table shows {credits === 1 ? 'it' : 'them'}.</p> : null}
         </div>
     );
+}
+
+/** What the hatching means, and what waits for what. */
+function Incomplete({ r }: { r: Result }): JSX.Element {
+    const after = r.completeTo ? `after ${longDay(r.completeTo)}` : 'no bill covers these days';
+    return <p class="small soft hatched"><i class="hatch" aria-hidden="true" /> incomplete: {after}{r.answer.behind ? `, ${r.answer.behind} is not known further` : ''}{r.answer.compared ? '; comparisons leave these days out' : ''}</p>;
 }
 
 function Tip({ r, rows, at, width }: { r: Result; rows: Row[]; at: { bucket: number; series: string | null; x: number; y: number }; width: number }): JSX.Element | null {
@@ -124,7 +131,7 @@ function Tip({ r, rows, at, width }: { r: Result; rows: Row[]; at: { bucket: num
     const shown = all.filter((e) => e.v !== 0n || e.x.id === at.series);
     return (
         <div class="tip" style={style} ref={ref}>
-            <b>{bucketText(r.answer.buckets[b] as string, r.granularity, true)}{r.partial[b] ? ', partial' : ''}</b>
+            <b>{bucketText(r.answer.buckets[b] as string, r.granularity, true)}{r.partial[b] ? ', incomplete' : ''}</b>
             {shown.map(({ x, v }) => (
                 <div key={x.id} class={x.id === at.series ? 'at' : undefined}><span><i class={`sw c${x.colour}`} /><span class="name">{x.label}</span></span><span>{money(v, r.currency)}</span></div>
             ))}

@@ -14,12 +14,15 @@ export interface Row {
     label: string;
     total: Dec;
     previous: Dec | null;
+    /** What previous is held against: the total of complete days. */
+    compared: Dec;
     cells: Dec[];
     isOthers: boolean;
     others: number;
     /** Its own cost and what was reallocated to it; null when that was not asked. */
     direct: Dec | null;
     shared: Dec | null;
+    currency: string;
     colour: number; // 1 to 8; 0 is the grey of the rest
 }
 export interface Result {
@@ -28,8 +31,11 @@ export interface Result {
     granularity: string;
     currency: string;
     rows: Row[];
+    /** Groups are in several currencies: each adds up by itself, total and cells are nothing. */
+    mixed: boolean;
     total: Dec;
     previous: Dec | null;
+    compared: Dec;
     cells: Dec[];
     /** What the rows add up to; differs from the total when others are left out. */
     shown: Dec;
@@ -75,31 +81,37 @@ export function result(answer: Answer, by: KeyRef[], granularity: string, sessio
     const ids = answer.groups.map((g) => (g.isOthers ? OTHERS : JSON.stringify(g.values)));
     const named = ids.filter((id) => id !== OTHERS).slice(0, SERIES);
     const paint = colour(JSON.stringify(by), named);
+    const currency = answer.currency || session.account.currency;
+    const mixed = answer.total.total === null;
     const rows = answer.groups.map((g, i): Row => ({
         id: ids[i] as string,
         values: g.values,
         label: groupLabel(g, by),
         total: dec(g.total),
         previous: decOr(g.previous),
+        compared: decOr(g.compared) ?? dec(g.total),
         cells: g.cells.map(dec),
         isOthers: g.isOthers,
         others: g.others,
         direct: decOr(g.direct),
         shared: decOr(g.shared),
+        currency: g.currency || currency,
         colour: paint.get(ids[i] as string) ?? 0,
     }));
     // The running day is never complete, and nothing is after the last day known.
     const yesterday = addDays(session.today, -1);
-    const known = answer.knownTo ?? session.knownTo;
+    const known = answer.completeTo ?? answer.knownTo ?? session.knownTo;
     const completeTo = known ? minDay(known, yesterday) : null;
     return {
         answer, by, granularity,
-        currency: answer.currency || session.account.currency,
+        currency,
         rows,
-        total: dec(answer.total.total),
+        mixed,
+        total: decOr(answer.total.total) ?? 0n,
         previous: decOr(answer.total.previous),
-        cells: answer.total.cells.map(dec),
-        shown: sum(rows.map((r) => r.total)),
+        compared: decOr(answer.total.compared) ?? decOr(answer.total.total) ?? 0n,
+        cells: answer.total.cells.map((c) => decOr(c) ?? 0n),
+        shown: mixed ? 0n : sum(rows.map((r) => r.total)),
         completeTo,
         partial: answer.buckets.map((b) => completeTo === null || bucketEnd(b, granularity, answer.range.to) > completeTo),
     };
@@ -127,15 +139,16 @@ export interface Finding {
 export function finding(r: Result): Finding {
     const named = r.rows.filter((x) => !x.isOthers);
     if (r.rows.length === 0) return { strong: 'No cost', rest: ' in these days.' };
+    if (r.mixed) return { strong: 'Each amount is in the currency of its bill', rest: ': they have no total and no common picture.' };
     if (r.previous !== null && r.by.length > 0 && named.length > 0) {
-        const moved = named.filter((x) => x.previous !== null).map((x) => ({ x, d: x.total - (x.previous as Dec) }));
+        const moved = named.filter((x) => x.previous !== null).map((x) => ({ x, d: x.compared - (x.previous as Dec) }));
         const top = moved.reduce<(typeof moved)[number] | null>((m, c) => (m === null || abs(c.d) > abs(m.d) ? c : m), null);
         if (top && top.d !== 0n) {
-            const p = changePercent(top.x.total, top.x.previous as Dec);
-            const all = r.total - r.previous;
+            const p = changePercent(top.x.compared, top.x.previous as Dec);
+            const all = r.compared - r.previous;
             const rest = all - top.d;
             const verb = p === 'New' ? 'is new with' : top.d > 0n ? 'rose' : 'fell';
-            const by = p === 'New' ? money(top.x.total, r.currency) : `${p.replace('\u2212', '')} (${money(abs(top.d), r.currency)})`;
+            const by = p === 'New' ? money(top.x.compared, r.currency) : `${p.replace('\u2212', '')} (${money(abs(top.d), r.currency)})`;
             const level = abs(rest) * 100n < abs(r.previous) * 1n;
             const peak = top.d > 0n ? peakOf(top.x, r) : null;
             const others = r.rows.length === 1 ? '.' : level ? '; the rest is level.' : `; the rest ${rest > 0n ? 'rose' : 'fell'} ${money(abs(rest), r.currency)}.`;
@@ -171,12 +184,12 @@ export function sorted(r: Result, sort: string): Row[] {
     const down = sort.startsWith('-');
     const key = sort.replace('-', '') as SortKey;
     const compare = (a: Dec, b: Dec): number => (a < b ? -1 : a > b ? 1 : 0);
-    const ratio = (x: Row): number => (x.previous === null ? 0 : x.previous === 0n ? (x.total === 0n ? 0 : Infinity) : Number(((x.total - x.previous) * 1_000_000n) / abs(x.previous)));
+    const ratio = (x: Row): number => (x.previous === null ? 0 : x.previous === 0n ? (x.compared === 0n ? 0 : Infinity) : Number(((x.compared - x.previous) * 1_000_000n) / abs(x.previous)));
     const by: Record<SortKey, (a: Row, b: Row) => number> = {
         name: (a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }),
         cost: (a, b) => compare(a.total, b.total),
         previous: (a, b) => compare(a.previous ?? 0n, b.previous ?? 0n),
-        change: (a, b) => compare(a.total - (a.previous ?? 0n), b.total - (b.previous ?? 0n)),
+        change: (a, b) => compare(a.compared - (a.previous ?? 0n), b.compared - (b.previous ?? 0n)),
         percent: (a, b) => ratio(a) - ratio(b) || 0,
     };
     const named = r.rows.filter((x) => !x.isOthers).sort((a, b) => (down ? -1 : 1) * by[key](a, b));

@@ -53,7 +53,7 @@ export function Table(p: TableProps): JSX.Element {
     const by = r.by;
     const rows = useMemo(() => sorted(r, p.sort), [r, p.sort]);
     const names = by.length ? by.map((k) => keyLabel(k, keys)) : ['Total'];
-    const compare = r.previous !== null;
+    const compare = r.answer.previous !== null;
     const parts = rows.some((x) => x.shared !== null);
     const [widths, setWidths] = useState(savedWidths);
     const box = useRef<HTMLDivElement>(null);
@@ -97,7 +97,7 @@ export function Table(p: TableProps): JSX.Element {
     return (
         <div class={'tablebox' + (own ? ' own' : '') + (p.stale ? ' stale' : '')} ref={box} tabIndex={own ? 0 : undefined} role={own ? 'region' : undefined} aria-label={own ? 'Table of costs' : undefined}>
             <table class={p.pivot ? 'bill pivot' : 'bill'} aria-rowcount={long ? rows.length + 2 : undefined} onPointerLeave={() => p.onHover(null)}>
-                <caption class="away">Cost by {names.join(', ')}, {spanText(r.answer.range, p.today)}{r.answer.previous ? `, with ${spanText(r.answer.previous, p.today)} before` : ''}</caption>
+                <caption class="away">Cost by {names.join(', ')}, {spanText(r.answer.range, p.today)}{r.answer.previous ? `, with ${spanText(r.answer.previous, p.today)} before` : ''}{r.answer.compared ? `; the change is of ${spanText(r.answer.compared, p.today)}, which is complete` : ''}</caption>
                 <thead>
                     <tr>
                         {names.map((n, i) => (i === 0 ? head('name', n, 'namecol', 'name:' + n) : <th scope="col" class="left" key={n} style={widths['name:' + n] ? { width: `${widths['name:' + n]}px` } : undefined}>{n}
@@ -131,12 +131,12 @@ export function Table(p: TableProps): JSX.Element {
                     <tr>
                         <td colSpan={names.length}>{by.length ? <>Total of {count(r.answer.groupCount)} {r.answer.groupCount === 1 ? 'group' : 'groups'}</> : 'Total'}
                             {p.onFewer ? <button type="button" class="link fewer" onClick={p.onFewer}>show fewer</button> : null}</td>
-                        {p.pivot ? r.cells.map((c, i) => <td key={i} title={exact(c, r.currency)}>{money(c, r.currency)}</td>) : null}
-                        <td title={exact(r.total, r.currency)} data-total={r.answer.total.total}>{money(r.total, r.currency)}</td>
+                        {p.pivot ? r.cells.map((c, i) => <td key={i} title={r.mixed ? undefined : exact(c, r.currency)}>{r.mixed ? '–' : money(c, r.currency)}</td>) : null}
+                        {r.mixed ? <td class="soft" title="Amounts of several currencies have no total">–</td> : <td title={exact(r.total, r.currency)} data-total={r.answer.total.total}>{money(r.total, r.currency)}</td>}
                         {parts ? <><Part d={decOr(r.answer.total.direct)} currency={r.currency} /><Part d={decOr(r.answer.total.shared)} currency={r.currency} /></> : null}
                         {p.pivot ? null : <td class="sharecol" />}
-                        {compare ? <td class="mid" title={exact(r.previous as Dec, r.currency)}>{money(r.previous as Dec, r.currency)}</td> : null}
-                        {compare ? <td><Delta now={r.total} before={r.previous as Dec} currency={r.currency} /></td> : null}
+                        {compare ? <td class="mid" title={r.mixed ? undefined : exact(r.previous as Dec, r.currency)}>{r.mixed ? '–' : money(r.previous as Dec, r.currency)}</td> : null}
+                        {compare ? <td>{r.mixed ? '–' : <Delta now={r.compared} before={r.previous as Dec} currency={r.currency} />}</td> : null}
                         {spark ? <td class="mid" /> : null}
                     </tr>
                 </tfoot>
@@ -159,7 +159,7 @@ function Part({ d, currency }: { d: Dec | null; currency: string }): JSX.Element
 function Line({ x, p, by, compare, parts, largest, index }: { x: Row; p: TableProps; by: KeyRef[]; compare: boolean; parts: boolean; largest: Dec; index: number | undefined }): JSX.Element {
     const { r } = p;
     const hiddenRow = p.hidden.has(x.id);
-    const share = largest > 0n && x.total > 0n ? Math.max(1, Number((x.total * 1000n) / largest) / 10) : 0;
+    const share = !r.mixed && largest > 0n && x.total > 0n ? Math.max(1, Number((x.total * 1000n) / largest) / 10) : 0;
     const cls = [p.hover === x.id ? 'at' : '', hiddenRow ? 'off' : ''].filter(Boolean).join(' ');
     return (
         <tr class={cls || undefined} aria-rowindex={index} data-row={x.isOthers ? 'others' : x.values.join('|')} onPointerEnter={() => p.onHover(x.id)}>
@@ -191,12 +191,12 @@ function Line({ x, p, by, compare, parts, largest, index }: { x: Row; p: TablePr
                     </th>
                 ) : <td class="left" key={i}><span class="cell">{inner}</span></td>;
             })}
-            {p.pivot ? x.cells.map((c, i) => <td key={i} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : <button type="button" class="number" title={exact(c, r.currency)} onClick={() => p.onExplain(x, i)}>{money(c, r.currency)}</button>}</td>) : null}
-            <td><button type="button" class="number" title={exact(x.total, r.currency)} onClick={() => p.onExplain(x)}>{money(x.total, r.currency)}</button></td>
-            {parts ? <><Part d={x.direct} currency={r.currency} /><Part d={x.shared} currency={r.currency} /></> : null}
-            {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{percent(x.total, r.total) ?? '–'}</span></td>}
-            {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, r.currency) : undefined}>{x.previous !== null ? money(x.previous, r.currency) : '–'}</td> : null}
-            {compare ? <td>{x.previous !== null ? <Delta now={x.total} before={x.previous} currency={r.currency} /> : '–'}</td> : null}
+            {p.pivot ? x.cells.map((c, i) => <td key={i} class={c === 0n ? 'soft' : undefined}>{c === 0n ? '–' : <button type="button" class="number" title={exact(c, x.currency)} onClick={() => p.onExplain(x, i)}>{money(c, x.currency)}</button>}</td>) : null}
+            <td><button type="button" class="number" title={exact(x.total, x.currency)} onClick={() => p.onExplain(x)}>{money(x.total, x.currency)}</button></td>
+            {parts ? <><Part d={x.direct} currency={x.currency} /><Part d={x.shared} currency={x.currency} /></> : null}
+            {p.pivot ? null : <td class="sharecol"><span class="share" aria-hidden="true"><i style={{ width: `${share}%` }} /></span><span class="soft pct">{r.mixed ? '–' : percent(x.total, r.total) ?? '–'}</span></td>}
+            {compare ? <td class="mid soft" title={x.previous !== null ? exact(x.previous, x.currency) : undefined}>{x.previous !== null ? money(x.previous, x.currency) : '–'}</td> : null}
+            {compare ? <td>{x.previous !== null ? <Delta now={x.compared} before={x.previous} currency={x.currency} /> : '–'}</td> : null}
             {!p.pivot && x.cells.length > 1 ? <td class="mid sparkcol"><Spark cells={x.cells.filter((_, i) => !r.partial[i])} /></td> : null}
         </tr>
     );

@@ -62,26 +62,34 @@ function overTime(m: Model, p: Paint, width: number): EChartsCoreOption {
         emphasis: { focus: 'series', lineStyle: { width: m.kind === 'area' ? 1 : 2.6 } },
         blur: { lineStyle: { opacity: 0.2 }, areaStyle: { opacity: 0.2 } },
     });
+    /* Days of which not everything is known: a hatched band behind whatever is drawn, also where nothing is. */
+    const band = {
+        type: 'bar', name: 'incomplete', xAxisIndex: 1, yAxisIndex: 1, silent: true, z: 0, barWidth: '100%', animation: false,
+        data: m.partial.map((x) => (x ? 1 : '-')),
+        itemStyle: { color: p.line, decal: { symbol: 'rect', symbolSize: 1, color: p.faint, dashArrayX: [1, 0], dashArrayY: [1.5, 6], rotation: -Math.PI / 4 } }, blur: { itemStyle: { opacity: 1 } },
+    };
+    const hatched = !pivot && m.partial.some(Boolean);
     const each = width / Math.max(1, m.series.length); /* a bar's own names under it, or in the table alone */
     return {
         animation: false,
         textStyle: { fontFamily: p.font, fontSize: 11.5 },
         grid: { left: 4, right: 4, top: 10, bottom: 0, containLabel: true },
-        xAxis: {
+        /* the second axes are the band's: bars on one axis make room for each other */
+        xAxis: [{
             type: 'category', data: labels, boundaryGap: !line, axisTick: { show: false }, axisLine: { lineStyle: { color: p.line } },
             axisLabel: { color: p.faint, hideOverlap: true, fontSize: 11.5, ...(pivot ? { show: each >= 56, width: Math.min(110, each - 8), overflow: 'truncate', interval: 0 } : {}) },
-        },
-        yAxis: {
+        }, { type: 'category', data: labels, boundaryGap: !line, show: false }],
+        yAxis: [{
             type: 'value', splitNumber: 4, splitLine: { lineStyle: { color: p.line } },
             axisLabel: { color: p.faint, fontSize: 11.5, formatter: (v: number) => axisLabel(v, m.currency) },
-        },
+        }, { type: 'value', min: 0, max: 1, show: false }],
         series: pivot
             ? [{
                 type: 'bar', name: 'groups', barMaxWidth: 56,
                 data: m.series.map((s) => ({ value: s.total, name: s.id, itemStyle: { color: p.series[s.colour], borderRadius: 1.5 } })),
                 emphasis: { focus: 'self' }, blur: { itemStyle: { opacity: 0.28 } },
             }]
-            : line ? m.series.map(curve) : m.series.map(bar),
+            : [...(line ? m.series.map(curve) : m.series.map(bar)), ...(hatched ? [band] : [])],
     };
 }
 

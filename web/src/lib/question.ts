@@ -60,6 +60,7 @@ export function defaultQuestion(costType: string): Question {
         top: TOP,
         others: true,
         shared: false,
+        currency: '',
     };
 }
 
@@ -179,6 +180,7 @@ export function write(s: State, costType: string): string {
     if (q.top !== TOP) put('top', String(q.top));
     if (!q.others) put('others', '0');
     if (q.shared) put('shared', '1');
+    if (q.currency) put('currency', q.currency);
     if (s.chart.kind !== 'bar') put('chart', s.chart.kind);
     if (s.chart.sort) put('sort', s.chart.sort);
     if (s.chart.pivot) put('pivot', '1');
@@ -214,6 +216,7 @@ export function read(search: string, costType: string): State {
     if (Number.isInteger(top) && top > 0 && top <= TOP_ALL) q.top = top;
     q.others = p.get('others') !== '0';
     q.shared = p.get('shared') === '1';
+    q.currency = /^([A-Z]{3}|original)$/.test(p.get('currency') ?? '') ? (p.get('currency') as string) : '';
     const kind = p.get('chart');
     if (KINDS.some(([k]) => k === kind)) chart.kind = kind as ChartKind;
     chart.sort = /^-?(name|cost|previous|change|percent)$/.test(p.get('sort') ?? '') ? (p.get('sort') as string) : '';
@@ -226,7 +229,7 @@ export function read(search: string, costType: string): State {
 export function complete(q: Partial<Question>, costType: string): Question {
     const d = defaultQuestion(costType);
     const filters = q.filters ? parseFilter(q.filters) : null;
-    return { ...d, ...q, date: q.date ?? d.date, groupBy: (q.groupBy ?? d.groupBy).map(bareKey), filters, top: q.top ?? TOP, others: q.others ?? true, shared: q.shared ?? false };
+    return { ...d, ...q, date: q.date ?? d.date, groupBy: (q.groupBy ?? d.groupBy).map(bareKey), filters, top: q.top ?? TOP, others: q.others ?? true, shared: q.shared ?? false, currency: q.currency ?? '' };
 }
 export const completeChart = (c: Partial<ChartState> | null | undefined): ChartState => ({ ...defaultChart(), ...(c ?? {}) });
 export const sameQuestion = (a: Question, b: Question): boolean =>
@@ -235,6 +238,7 @@ export const sameQuestion = (a: Question, b: Question): boolean =>
     a.previous === b.previous &&
     a.others === b.others &&
     a.shared === b.shared &&
+    a.currency === b.currency &&
     a.top === b.top &&
     dateText(a.date) === dateText(b.date) &&
     JSON.stringify(a.groupBy.map(bareKey)) === JSON.stringify(b.groupBy.map(bareKey)) &&
@@ -278,7 +282,7 @@ export function filterText(f: Filter | null, keys: KeyInfo[] | null): string {
 
 /** The question as it is sent and saved: an absent filter is left out. */
 export function wire(q: Question): Record<string, unknown> {
-    const { filters, shared, ...rest } = q;
+    const { filters, shared, currency, ...rest } = q;
     // Parts are of a virtual tag: without one in the grouping there is nothing to ask.
-    return { ...rest, ...(shared && q.groupBy.some((k) => k.type === 'virtual_tag') ? { shared } : {}), groupBy: q.groupBy.map(bareKey), ...(filters && leafCount(filters) > 0 ? { filters } : {}) };
+    return { ...rest, ...(currency ? { currency } : {}), ...(shared && q.groupBy.some((k) => k.type === 'virtual_tag') ? { shared } : {}), groupBy: q.groupBy.map(bareKey), ...(filters && leafCount(filters) > 0 ? { filters } : {}) };
 }

@@ -38,6 +38,8 @@ export interface Question {
     others: boolean;
     /** Also what of each group is its own and what was reallocated to it. */
     shared: boolean;
+    /** A code, 'original' for each amount in its own, or empty: the account's. */
+    currency: string;
 }
 export type ChartKind = 'bar' | 'area' | 'line' | 'pie' | 'treemap';
 export interface ChartState {
@@ -60,15 +62,28 @@ export interface Group {
     others: number;
     direct?: string;
     shared?: string;
+    /** When groups differ in it. */
+    currency?: string;
+    /** Of total: what previous is held against, when that is not all of it. */
+    compared?: string;
 }
 export interface Answer {
     question: unknown;
     range: Period;
     previous: Period | null;
+    /** Days that previous is held against, when those after them are incomplete. */
+    compared?: Period;
+    /** Every source that still delivers is known up to this day. */
+    completeTo: string | null;
+    /** The source that the others wait for. */
+    behind: string | null;
+    /** Empty when groups differ in it: then there is no total. */
     currency: string;
+    /** Currencies of bills that were converted into it. */
+    converted: string[];
     buckets: string[];
     groups: Group[];
-    total: { total: string; previous: string | null; cells: string[]; direct?: string; shared?: string };
+    total: { total: string | null; previous: string | null; cells: (string | null)[]; direct?: string; shared?: string; compared?: string | null };
     groupCount: number;
     rows: number;
     knownTo: string | null;
@@ -86,6 +101,8 @@ export interface Session {
     permissions: string[];
     today: string;
     knownTo: string | null;
+    /** Every source that still delivers is known up to this day. */
+    completeTo: string | null;
     firstDay: string | null;
     sources: number;
     version: string;

@@ -16,6 +16,7 @@ import { Empty, Failure, Guarded, SearchButton } from '../parts/basic';
 import { Choice } from '../parts/choice';
 import { Panel } from '../parts/panel';
 import { GroupBy, keyItems, keyOf } from '../bill/by';
+import { CurrencyPanel } from '../bill/currency';
 import { Crumbs, nextKey } from '../bill/drill';
 import { Explain, rowQuestion } from '../bill/explain';
 import { FilterBar } from '../bill/filter';
@@ -181,6 +182,7 @@ export function MegaBill(): JSX.Element {
                 <Panel title="Which cost" label={<>{costTypeLabel(question.costType)}{session.account.edp ? <span class="soft"> with discounts</span> : null}</>}>
                     {(close) => <Choice items={offeredTypes(session.account.costTypes, question.costType)} value={question.costType} onPick={(c) => { close(); setQuestion({ costType: c }); }} />}
                 </Panel>
+                <CurrencyPanel value={question.currency} shown={r} account={session.account.currency} onPick={(currency) => setQuestion(currency === 'original' ? { currency, groupBy: inOwn(question.groupBy) } : { currency }, true)} />
                 <Panel title="How fine" label={granularityLabel(question.granularity)}>
                     {(close) => <Choice items={GRANULARITIES} value={question.granularity} onPick={(g) => { close(); setQuestion({ granularity: g as Granularity }, true); }} />}
                 </Panel>
@@ -205,7 +207,7 @@ export function MegaBill(): JSX.Element {
                 </>
             ) : (
                 <>
-                    <Kpis r={r} question={loaded?.asked ?? question} session={session} onExplain={() => setExplain({ row: null })} />
+                    {r.mixed ? null : <Kpis r={r} question={loaded?.asked ?? question} session={session} onExplain={() => setExplain({ row: null })} />}
                     {nothing ? (
                         <section class="card"><Empty what="No cost matches"><p>No bill row falls into {spanText(r.answer.range, session.today)}{leafCount(question.filters) ? ' and passes the filter' : ''}.{session.firstDay ? ` Bills cover ${longDay(session.firstDay)} to ${session.knownTo ? longDay(session.knownTo) : 'today'}.` : ''}</p></Empty>
                             <Undo question={question} setQuestion={setQuestion} keys={keys} /></section>
@@ -215,7 +217,7 @@ export function MegaBill(): JSX.Element {
                                 <div class="h">
                                     <p aria-live="polite" class="finding"><b>{found.strong}</b>{found.rest}</p>
                                     <span class="sp" />
-                                    <span class="seg" role="group" aria-label="Picture">
+                                    <span class="seg" hidden={r.mixed} role="group" aria-label="Picture">
                                         {KINDS.map(([k, label]) => <button type="button" key={k} aria-pressed={chart.kind === k} onClick={() => setChart({ kind: k as ChartKind })}>{label}</button>)}
                                     </span>
                                     <Panel class="square" title="More" label={<><span aria-hidden="true">⋯</span><span class="away">More</span></>}>
@@ -236,8 +238,8 @@ export function MegaBill(): JSX.Element {
                                         )}
                                     </Panel>
                                 </div>
-                                <Picture r={r} kind={chart.kind} hidden={hidden} title={`${found.strong}${found.rest} ${KINDS.find(([k]) => k === chart.kind)?.[1] ?? ''} of cost, ${spanText(r.answer.range, session.today)}; the table below has every number.`}
-                                    hover={hover} onHover={setHover} onPick={drill} stale={stale} />
+                                {r.mixed ? null : <Picture r={r} kind={chart.kind} hidden={hidden} title={`${found.strong}${found.rest} ${KINDS.find(([k]) => k === chart.kind)?.[1] ?? ''} of cost, ${spanText(r.answer.range, session.today)}; the table below has every number.`}
+                                    hover={hover} onHover={setHover} onPick={drill} stale={stale} />}
                             </div>
                             <Table r={r} sort={chart.sort} pivot={chart.pivot} hidden={hidden} today={session.today} hover={hover} stale={stale} most={most} onHover={setHover}
                                 onSort={(sort) => setChart({ sort })} onHide={hide} onDrill={drill} onExclude={exclude} onExplain={(row, bucket) => setExplain(bucket === undefined ? { row } : { row, bucket })}
@@ -251,6 +253,10 @@ export function MegaBill(): JSX.Element {
         </>
     );
 }
+
+/** Amounts of several currencies are never one row: the billing currency goes first. */
+const CURRENCY_KEY: KeyRef = { costCenter: 'Global', key: 'billing_currency', type: 'billing_dimension' };
+const inOwn = (by: KeyRef[]): KeyRef[] => (by.some((k) => k.key === CURRENCY_KEY.key) ? by : [CURRENCY_KEY, ...by]);
 
 const hintSpan = (name: string, today: string): string | undefined => {
     const s = resolve(name, today);
@@ -272,7 +278,7 @@ function Undo({ question, setQuestion, keys }: { question: Question; setQuestion
 
 export function Freshness({ session }: { session: Session }): JSX.Element | null {
     if (!session.knownTo) return <span class="fresh"><i class="none" />No bill loaded</span>;
-    const complete = session.knownTo < session.today ? session.knownTo : addDays(session.today, -1);
+    const complete = session.completeTo ?? (session.knownTo < session.today ? session.knownTo : addDays(session.today, -1));
     const late = complete < addDays(session.today, -3);
     return (
         <span class="fresh" title={late ? 'The newest bill is more than three days old' : undefined}>

@@ -29,6 +29,7 @@ export const MAP: Entry[] = [
     { to: '/custom-costs', name: 'Custom costs', icon: 'coin', key: 'c', group: 'Data', needs: 'costinput.view' },
     { to: '/telemetry', name: 'Telemetry', icon: 'meter', key: 'y', group: 'Data', needs: 'telemetry.view' },
     { to: '/drilldowns', name: 'Drilldown', icon: 'path', key: 'd', group: 'Settings', needs: 'drilldown.view' },
+    { to: '/currencies', name: 'Currencies', icon: 'coin', key: 'u', group: 'Settings', needs: 'account.view' },
     { to: '/connections', name: 'Sources', icon: 'source', key: 's', group: 'Data' },
     { to: '/quality', name: 'Data quality', icon: 'check', key: 'q', group: 'Data' },
     { to: '/cost-types', name: 'Cost types', icon: 'scale', key: 'x', group: 'Settings', needs: 'edp.view' },
