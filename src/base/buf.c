@@ -129,7 +129,8 @@ void fa_buf_json(fa_buf *b, fa_str s)
             fa_buf_fmt(b, "\\u%04x", c);
         start = ++i;
     }
-    fa_buf_put(b, s.p + start, s.n - start);
+    if (start < s.n)
+        fa_buf_put(b, s.p + start, s.n - start);
     fa_buf_c(b, '"');
 }
 
