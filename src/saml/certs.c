@@ -193,7 +193,7 @@ static bool next_cert(fa_str *text, fa_str *one)
     const char *p, *q;
 
     *text = fa_str_trim(*text);
-    if (!text->n)
+    if (!text->p || !text->n)
         return false;
     p = memmem(text->p, text->n, start, sizeof start - 1);
     if (p) {
