@@ -73,6 +73,13 @@ const fa_cmd fa_cmds[] = {
      .usage = "routes",
      .doc = "prints the API's route table as JSON",
      .run = fa_cli_routes},
+    {.name = "account",
+     .usage =
+         "account list --data DIR | account create --data DIR NAME | account rename --data DIR "
+         "ACCOUNT NAME | account add --data DIR ACCOUNT EMAIL [--role ROLE]",
+     .doc = "the accounts of an installation, each with its own bills, roles and row rules",
+     .needs_ledger = true,
+     .run = fa_cli_account},
     {.name = "audit",
      .usage = "audit verify --data DIR",
      .doc = "proves that no record of the audit log was changed, removed or moved",
@@ -159,6 +166,7 @@ static void print_command(FILE *f, const fa_cmd *c)
     fprintf(f, "usage: farthing %s\n\n%s\n", c->usage, c->doc);
     if (c->needs_ledger)
         fputs("\n--data DIR     the installation; works while a server holds it\n"
+              "--account A    another account of it, by name or id\n"
               "--memory SIZE  bound of the engine, such as 512MiB (2GiB)\n",
               f);
 }
@@ -232,9 +240,32 @@ static fa_rc make_empty(const char *dir, fa_cmd_io *io, fa_err *e)
 }
 
 /* Opens DIR, or runs the command where DIR is open. *code: set when it ran there. */
-static fa_rc open_or_forward(const fa_cmd *c, const char *dir, int argc, char **argv, fa_cmd_io *io,
-                             fa_ledger **l, int *code, fa_err *e)
+/* With the account it is about, which was taken out of the words. */
+static fa_rc forward(const fa_globals *g, int argc, char **argv, fa_cmd_io *io, int *code,
+                     fa_err *e)
 {
+    char **words = calloc((size_t)argc + 3, sizeof *words), flag[] = "--account";
+    int n = 0;
+    fa_rc rc;
+
+    if (!words)
+        return fa_oom(e);
+    for (int i = 0; i < argc; i++) {
+        words[n++] = argv[i];
+        if (i == 0 && g->account) {
+            words[n++] = flag;
+            words[n++] = (char *)(uintptr_t)g->account;
+        }
+    }
+    rc = fa_door_forward(g->dir, n, words, io, code, e);
+    free(words);
+    return rc;
+}
+
+static fa_rc open_or_forward(const fa_cmd *c, const fa_globals *g, int argc, char **argv,
+                             fa_cmd_io *io, fa_ledger **l, int *code, fa_err *e)
+{
+    const char *dir = g->dir;
     fa_ledger_options o = {.dir = dir, .memory_bytes = io->memory_bytes};
     int64_t until = fa_mono_ms() + LOCK_WAIT_MS;
     bool told = false;
@@ -246,7 +277,7 @@ static fa_rc open_or_forward(const fa_cmd *c, const char *dir, int argc, char **
         fa_err none;
 
         if (!c->stays) {
-            rc = fa_door_forward(dir, argc, argv, io, code, &none);
+            rc = forward(g, argc, argv, io, code, &none);
             if (rc != FA_ENOTFOUND) {
                 *e = none;
                 return rc;
@@ -265,18 +296,27 @@ static fa_rc open_or_forward(const fa_cmd *c, const char *dir, int argc, char **
 static int run(const fa_cmd *c, const fa_globals *g, int argc, char **argv, fa_cmd_io *io)
 {
     fa_ledger *l = NULL;
+    fa_stay in = {0};
     fa_err e = {0};
     int code = -1;
 
     if (c->needs_ledger && !(c->alone && c->alone(argc, argv))) {
         if (!g->dir)
             return fa_cmd_usage(c, io, "--data is missing");
-        if (open_or_forward(c, g->dir, argc, argv, io, &l, &code, &e))
+        if (g->account && c->stays)
+            return fa_cmd_usage(c, io, "--account is not for this command: it serves all of them");
+        if (open_or_forward(c, g, argc, argv, io, &l, &code, &e))
             return fa_cmd_fail(io, &e);
         if (!l)
             return code;
+        in.l = l;
+        if (g->account && fa_cli_enter(io, l, g->account, &in, &e)) {
+            fa_ledger_close(l);
+            return fa_cmd_fail(io, &e);
+        }
     }
-    code = c->run(c, l, g->dir, argc, argv, io);
+    code = c->run(c, in.l, in.id[0] ? fa_ledger_dir(in.l) : g->dir, argc, argv, io);
+    fa_cli_leave(io, &in);
     fa_ledger_close(l);
     return code;
 }

@@ -153,6 +153,8 @@ typedef struct fa_caller {
     fa_str user_id;               /* the person: of a user or a personal token; empty for the account's tokens */
     fa_str account;
     fa_str session_hash;          /* user with a session */
+    fa_str at;                    /* which account the session is in; empty: the first */
+    fa_str view_as;               /* of a session that is in another account: whose eyes there */
     fa_str behalf;                /* an administrator looks through this user's eyes: the administrator's id */
     int64_t proved_ms;            /* when the person last gave a password or a code; -1: not by a person */
     int64_t enroll_by_ms;         /* a second factor is wanted by then, and he has none; 0: no */
@@ -229,6 +231,24 @@ void fa_audit_denied(fa_ledger *l, const fa_caller *by, fa_str what, const char 
 typedef struct fa_audit_report { int64_t rows, bad_seq; /* -1: the chain holds */ fa_str last_hash, why; } fa_audit_report;
 FA_MUST_CHECK fa_rc fa_audit_verify(fa_ledger *l, fa_arena *a, fa_audit_report *out, fa_err *e);
 
+/* ---- other accounts (member.c) ----
+ * People sign in at the first account (fa_ledger_home); another has members of them under the same ids. */
+#define FA_ACCOUNTS_MAX 200
+bool fa_ledger_is_first(fa_ledger *l);
+/* The caller as a member of l: `person` is what fa_session_check gave at the first account. FA_EAUTH: no member (any more). */
+FA_MUST_CHECK fa_rc fa_member_check(fa_ledger *l, fa_arena *a, const fa_caller *person, fa_caller *out, fa_err *e);
+/* Somebody who signs in to the installation becomes a member. FA_EINVAL: nobody has this address; FA_ECONFLICT: is one. Audited. */
+FA_MUST_CHECK fa_rc fa_member_add(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str email, fa_str roles, fa_str *id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_member_left(fa_ledger *l, fa_str user, fa_err *e); /* out of the directory; nothing to do at the first account */
+/* Moves the caller's session there; empty: to the first account. The caller proves before that he may. Audited. */
+FA_MUST_CHECK fa_rc fa_account_go(fa_ledger *home, const fa_caller *c, fa_str id, fa_err *e);
+/* A new account in a folder of its own, accounts/ID. FA_ECONFLICT the name; FA_ELIMIT. Audited, as renaming is. */
+FA_MUST_CHECK fa_rc fa_account_make(fa_ledger *home, fa_arena *a, const fa_caller *by, fa_str name, fa_str *id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_account_name(fa_ledger *home, fa_arena *a, const fa_caller *by, fa_str id, fa_str name, fa_err *e);
+FA_MUST_CHECK fa_rc fa_account_dir(fa_ledger *home, fa_arena *a, fa_str id, const char **out, fa_err *e);
+/* Opens its folder; the home outlives it. Closed with fa_ledger_close. */
+FA_MUST_CHECK fa_rc fa_account_open(fa_ledger *home, fa_arena *a, const fa_place *p, fa_ledger **out, fa_err *e);
+
 /* ---- mail: the account's server, the queue (at most 500 wait), notices of changes ----
  * A message is sealed in the queue and gone when sent; the log has its id and kind. */
 typedef struct fa_mail_server {
@@ -274,6 +294,7 @@ bool fa_ip_in(fa_str ip, fa_str list); /* addresses and CIDR networks, IPv4 and 
 bool fa_ip_list_ok(fa_str list);
 
 /* ---- tokens ---- */
+#define FA_CLIENT_MARK 8 /* a client id of another account begins with so many digits of the account's id */
 typedef struct fa_new_token { fa_str id, client_id, secret; } fa_new_token; /* the only time the secret is seen */
 typedef struct fa_token_wish {
     fa_str  description, roles;

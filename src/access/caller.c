@@ -109,7 +109,7 @@ fa_rc fa_caller_dup(fa_arena *a, const fa_caller *c, fa_caller *out, fa_err *e)
     fa_str *text[] = {&out->id,      &out->name,         &out->email,     &out->role,
                       &out->roles,   &out->teams,        &out->client_id, &out->user_id,
                       &out->account, &out->session_hash, &out->behalf,    &out->ip,
-                      &out->agent,   &out->request_id};
+                      &out->agent,   &out->request_id,   &out->at,        &out->view_as};
 
     *out = *c;
     for (size_t i = 0; i < FA_COUNT(text); i++) {
@@ -126,7 +126,7 @@ static fa_rc fresh_token(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_calle
     fa_store *s = fa_ledger_store(l);
     fa_token t;
     fa_team *team;
-    fa_user u;
+    fa_user u, own;
     size_t n;
     fa_rc rc = fa_token_get(s, a, fa_ledger_account(l), c->id, &t, e);
 
@@ -147,6 +147,8 @@ static fa_rc fresh_token(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_calle
             return rc;
         if (!fa_str_eqz(u.state, "active"))
             return fa_fail(e, FA_ENOTFOUND, "the token is not valid any more");
+        if (!fa_ledger_is_first(l) && (rc = fa_person_live(l, a, t.user_id, &own, e)))
+            return rc;
         if ((rc = fa_caller_of_user(l, a, &u, &person, e)))
             return rc;
         for (size_t i = 0; i < FA_COUNT(out->perms.w); i++)
@@ -167,7 +169,7 @@ static fa_rc fresh_token(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_calle
 
 fa_rc fa_caller_fresh(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_caller *out, fa_err *e)
 {
-    fa_user u;
+    fa_user u, own;
     fa_rc rc = FA_OK;
 
     if (c->kind == FA_CALLER_TOKEN) {
@@ -176,7 +178,10 @@ fa_rc fa_caller_fresh(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_caller *
         rc = fa_user_by_id(fa_ledger_store(l), a, fa_ledger_account(l), c->id, &u, e);
         if (!rc && !fa_str_eqz(u.state, "active"))
             rc = fa_fail(e, FA_ENOTFOUND, "the user is not active any more");
+        if (!rc && !fa_ledger_is_first(l))
+            rc = fa_person_live(l, a, c->id, &own, e);
         if (!rc && !(rc = fa_caller_of_user(l, a, &u, out, e))) {
+            out->at = c->at;
             out->session_hash = c->session_hash;
             out->behalf = c->behalf;
             out->proved_ms = c->proved_ms;

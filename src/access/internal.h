@@ -19,6 +19,12 @@ FA_MUST_CHECK fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str abou
 bool fa_seal_is_old(fa_str sealed); /* under the key of an earlier version: seal it anew */
 FA_MUST_CHECK fa_rc fa_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about, fa_str *plain, fa_err *e);
 
+/* The person behind an id, active where people sign in; FA_ENOTFOUND. */
+FA_MUST_CHECK fa_rc fa_person_live(fa_ledger *l, fa_arena *a, fa_str id, fa_user *out, fa_err *e);
+/* signin.c, for member.c */
+void fa_must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_caller *c);
+FA_MUST_CHECK fa_rc fa_borrow_eyes(fa_ledger *l, fa_arena *a, fa_str view_as, fa_caller *c, fa_err *e);
+
 /* mail.c: tells the person an audited change is about. In its transaction; never fails. */
 void fa_mail_notice(fa_ledger *l, const fa_caller *by, const fa_audit *v);
 

@@ -208,6 +208,7 @@ fa_rc fa_jwt_open(fa_arena *a, fa_str token, const json_t *jwks, fa_jwt *out, bo
 {
     const json_t *key = NULL;
     const struct alg *alg;
+    fa_str payload, signature;
     parts p;
     fa_rc rc;
 
@@ -215,6 +216,10 @@ fa_rc fa_jwt_open(fa_arena *a, fa_str token, const json_t *jwks, fa_jwt *out, bo
     *unknown_key = false;
     if (!token.n || token.n > TOKEN_MAX || !split(token, &p))
         return bad(e, "this is no signed token");
+    /* before libcjose sees them: it ends the process at a text that is no base64url */
+    if (!decode(a, p.payload, &payload) || !decode(a, p.signature, &signature) || !payload.n ||
+        !signature.n)
+        return bad(e, "the token's content cannot be read");
     out->header = object_of(a, p.header);
     if (!out->header)
         return bad(e, "the token's header cannot be read");

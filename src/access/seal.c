@@ -108,7 +108,7 @@ static fa_rc old_key_path(fa_ledger *l, char out[PATH_MAX], fa_err *e)
             if (n > 0 && n < PATH_MAX && access(out, R_OK) == 0)
                 return FA_OK;
         }
-        if (!realpath(fa_ledger_dir(l), dir))
+        if (!realpath(fa_ledger_dir(fa_ledger_home(l)), dir))
             return fa_fail(e, FA_EENV, "could not find the data folder: %s",
                            strerrordesc_np(errno));
         n = snprintf(out, PATH_MAX, "%s.key", dir);

@@ -606,7 +606,7 @@ static bool factor_wanted(const fa_policy *p, const fa_user *u, const fa_caller 
 
 /* Who is without a second factor that the policy wants may only set one up, once the days of grace are over: they
  * run from the day it was asked for, or from the day the person came. */
-static void must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_caller *c)
+void fa_must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_caller *c)
 {
     int64_t from = p->mfa_since_ms > u->joined_ms ? p->mfa_since_ms : u->joined_ms;
 
@@ -621,15 +621,15 @@ static void must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_ca
 }
 
 /* The administrator sees with the user's eyes; his own id stays in `behalf`. */
-static fa_rc borrow_eyes(fa_ledger *l, fa_arena *a, const fa_session *v, fa_caller *c, fa_err *e)
+fa_rc fa_borrow_eyes(fa_ledger *l, fa_arena *a, fa_str view_as, fa_caller *c, fa_err *e)
 {
     fa_caller own = *c, other;
     fa_err none = {0};
     fa_rc rc;
 
-    if (!v->view_as.n || !fa_caller_is_admin(&own))
+    if (!view_as.n || !fa_caller_is_admin(&own))
         return FA_OK;
-    rc = fa_caller_user(l, a, v->view_as, &other, &none);
+    rc = fa_caller_user(l, a, view_as, &other, &none);
     if (rc == FA_ENOTFOUND)
         return FA_OK;
     if (rc)
@@ -689,8 +689,12 @@ fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str 
         fa_log(FA_LOG_WARN, "session_touch_failed", "error=%s", quiet.msg);
     if ((rc = fa_caller_of_user(l, a, &u, out, e)))
         return rc;
-    must_enroll(&p, &u, now, out);
-    if ((rc = borrow_eyes(l, a, &v, out, e))) {
+    if (v.account_at.n) {
+        out->at = v.account_at;
+        out->view_as = v.view_as;
+    }
+    fa_must_enroll(&p, &u, now, out);
+    if ((rc = fa_borrow_eyes(l, a, v.account_at.n ? FA_STR("") : v.view_as, out, e))) {
         *out = (fa_caller){0};
         return rc;
     }
@@ -814,6 +818,7 @@ fa_rc fa_view_as(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str user_id, 
 {
     fa_store *s = fa_ledger_store(l);
     fa_str account = fa_ledger_account(l);
+    fa_ledger *home = fa_ledger_home(l);
     fa_user own = {0}, u = {0};
     fa_caller actor;
     bool opened;
@@ -833,7 +838,7 @@ fa_rc fa_view_as(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str user_id, 
     actor.request_id = c->request_id;
     if ((rc = fa_store_enter(s, &opened, e)))
         return rc;
-    if (!(rc = fa_session_view_as(s, account, c->session_hash,
+    if (!(rc = fa_session_view_as(fa_ledger_store(home), fa_ledger_account(home), c->session_hash,
                                   fa_str_eq(user_id, own.id) ? FA_STR("") : user_id, e)))
         rc = fa_audit_add(l, &actor,
                           &(fa_audit){.action = user_id.n ? "view_as.start" : "view_as.end",

@@ -117,6 +117,8 @@ fa_rc fa_token_make(fa_ledger *l, fa_arena *a, const fa_caller *by, const fa_tok
     fa_secret_hash(fa_str_of(secret), hash);
     fa_uuid_v4(id);
     fa_uuid_v4(client);
+    if (!fa_ledger_is_first(l)) /* so that a request with it finds its account */
+        memcpy(client, fa_ledger_account(l).p, FA_CLIENT_MARK);
     t = (fa_token){.id = fa_str_of(id),
                    .client_id = fa_str_of(client),
                    .secret_hash = fa_str_of(hash),

@@ -15,10 +15,10 @@ struct fa_api_server {
 static void on_job(void *user, const char *event, fa_str json)
 {
     fa_app *app = user;
-    fa_server *server = atomic_load(&app->server);
+    fa_server *server = atomic_load(app->first ? &app->first->server : &app->server);
 
     if (server)
-        fa_stream_send(server, FA_STR("bills"), event, json);
+        fa_stream_send(server, fa_str_of(app->topic), event, json);
 }
 
 /* How long query-by-view sleeps first: only the concurrency test sets it. */
@@ -30,11 +30,57 @@ static int test_slow_ms(void)
     return ms > 0 && ms <= 60000 ? (int)ms : 0;
 }
 
+/* The first account opens its server between its queues and its threads. */
+static fa_rc open_queues(fa_app *app, fa_err *e)
+{
+    fa_rc rc = fa_jobs_open(app->ledger, app->net, app->folders, on_job, app, &app->jobs, e);
+
+    return rc ? rc : fa_queries_open(app->ledger, &app->queries, e);
+}
+
+fa_rc app_open(fa_app *app, fa_ledger *l, fa_app *like, fa_err *e)
+{
+    fa_rc rc;
+
+    *app = (fa_app){.ledger = l,
+                    .net = like->net,
+                    .folders = NULL, /* the operator's folders are the first account's */
+                    .slow_ms = like->slow_ms,
+                    .first = like,
+                    .house = like->house};
+    snprintf(app->topic, sizeof app->topic, "bills/%.*s", FA_FMT(fa_ledger_account(l)));
+    if (!(rc = open_queues(app, e)))
+        rc = fa_feeder_open(l, app->net, &app->feeder, e);
+    return rc;
+}
+
+void app_stop(fa_app *app)
+{
+    fa_mailer_close(app->mailer);
+    fa_feeder_close(app->feeder);
+    app->mailer = NULL;
+    app->feeder = NULL;
+    if (app->jobs)
+        fa_jobs_stop(app->jobs);
+    if (app->queries)
+        fa_queries_stop(app->queries);
+}
+
+void app_close(fa_app *app)
+{
+    app_stop(app);
+    fa_jobs_close(app->jobs);
+    fa_queries_close(app->queries);
+    app->jobs = NULL;
+    app->queries = NULL;
+}
+
 fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out, fa_err *e)
 {
     fa_api_server *s = calloc(1, sizeof *s);
     fa_server_options opt = *o;
     fa_server *server = NULL;
+    fa_house *house = NULL;
     fa_rc rc;
 
     *out = NULL;
@@ -44,11 +90,15 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
     s->app.slow_ms = test_slow_ms();
     s->app.net = o->net;
     s->app.folders = o->watch_folders;
+    snprintf(s->app.topic, sizeof s->app.topic, "bills");
     opt.app = &s->app;
     opt.page_paths = fa_page_paths;
-    if ((rc = fa_jobs_open(l, o->net, o->watch_folders, on_job, &s->app, &s->app.jobs, e)) ||
-        (rc = fa_queries_open(l, &s->app.queries, e)) ||
-        (rc = fa_server_open(l, fa_routes, &opt, &server, e))) {
+    if (!(rc = open_queues(&s->app, e)) && !(rc = house_open(&s->app, &house, e))) {
+        s->app.house = house;
+        opt.accounts = house_accounts(house);
+        rc = fa_server_open(l, fa_routes, &opt, &server, e);
+    }
+    if (rc) {
         fa_api_close(s);
         return rc;
     }
@@ -60,6 +110,11 @@ fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out,
     }
     *out = s;
     return FA_OK;
+}
+
+const fa_accounts *fa_api_accounts(fa_api_server *s)
+{
+    return house_accounts(s->app.house);
 }
 
 const char *fa_api_address(fa_api_server *s)
@@ -78,13 +133,11 @@ void fa_api_close(fa_api_server *s)
         return;
     /* jobs send events, so they end before the server; handlers ask jobs, so they go after it */
     fa_server_stop(s->app.server);
-    fa_mailer_close(s->app.mailer);
-    fa_feeder_close(s->app.feeder);
-    fa_jobs_stop(s->app.jobs);
-    fa_queries_stop(s->app.queries);
+    house_stop(s->app.house);
+    app_stop(&s->app);
     fa_server_close(s->app.server);
-    fa_jobs_close(s->app.jobs);
-    fa_queries_close(s->app.queries);
+    house_close(s->app.house);
+    app_close(&s->app);
     free(s);
 }
 

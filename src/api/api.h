@@ -14,6 +14,7 @@ extern const char fa_version[];
 
 /* Opens workers, jobs and the listener. o->app and o->page_paths are filled here. */
 FA_MUST_CHECK fa_rc fa_api_open(fa_ledger *l, const fa_server_options *o, fa_api_server **out, fa_err *e);
+const fa_accounts *fa_api_accounts(fa_api_server *s); /* the other accounts, for commands inside the server */
 const char *fa_api_address(fa_api_server *s);
 void        fa_api_stop(fa_api_server *s);  /* no new requests; what runs is finished */
 void        fa_api_close(fa_api_server *s); /* NULL is fine */

@@ -343,5 +343,5 @@ fa_rc api_job_cancel(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_events(fa_req *r, fa_res *o, fa_err *e)
 {
-    return fa_stream_open(r, o, FA_STR("bills"), e);
+    return fa_stream_open(r, o, fa_str_of(app_of(r)->topic), e);
 }

@@ -21,6 +21,9 @@ typedef struct fa_app {
     fa_queries *queries;
     fa_feeder  *feeder; /* telemetry that comes by itself */
     fa_mailer  *mailer; /* sends what waits */
+    char        topic[48]; /* of its event stream */
+    struct fa_app *first; /* NULL: this is it */
+    struct fa_house *house; /* the other accounts: house.c */
     int         slow_ms; /* FARTHING_TEST_SLOW_MS: query-by-view sleeps, for the concurrency test */
 } fa_app;
 
@@ -28,6 +31,18 @@ static inline fa_app *app_of(const fa_req *r)
 {
     return r->app;
 }
+
+/* ---- an account's own threads and queues (api.c) ---- */
+FA_MUST_CHECK fa_rc app_open(fa_app *app, fa_ledger *l, fa_app *like, fa_err *e); /* as the first one */
+void app_stop(fa_app *app); /* what sends events, before the server goes */
+void app_close(fa_app *app);
+
+/* ---- the other accounts of the installation, opened when asked for (house.c) ---- */
+typedef struct fa_house fa_house;
+FA_MUST_CHECK fa_rc house_open(fa_app *first, fa_house **out, fa_err *e);
+const fa_accounts *house_accounts(fa_house *h);
+void house_stop(fa_house *h);  /* opens no more; NULL is fine */
+void house_close(fa_house *h); /* closes all; nobody may be in one */
 
 FA_MUST_CHECK fa_rc fa_queries_open(fa_ledger *l, fa_queries **out, fa_err *e);
 void fa_queries_stop(fa_queries *q); /* finishes what runs; what waits fails */
@@ -94,6 +109,9 @@ fa_handler api_me_get, api_me_put, api_me_sessions, api_me_session_end, api_me_s
 fa_handler api_users_get, api_users_post, api_user_put, api_user_delete, api_user_resend, api_user_lock, api_user_unlock,
     api_user_disable, api_user_enable, api_user_end_sessions, api_user_reset_mfa, api_links_get, api_links_post,
     api_links_delete, api_principals;                                            /* people.c */
+fa_handler api_accounts, api_session_account, api_admin_accounts, api_admin_account_post, api_admin_account_put,
+    api_admin_account_member;                                                    /* accounts.c */
+fa_rc accounts_json(fa_req *r, fa_jw *w, fa_str user, fa_err *e); /* [{id,name,first}] of a person */
 fa_handler api_mail_get, api_mail_put, api_mail_test;                            /* mail.c */
 fa_handler api_roles_get, api_roles_post, api_role_put, api_role_delete, api_permissions; /* roles.c */
 fa_handler api_groups_get, api_groups_post, api_group_put, api_group_delete, api_group_users, api_data_access_get,

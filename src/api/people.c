@@ -8,8 +8,15 @@
 static fa_rc put_user(fa_req *r, fa_jw *w, const fa_user *u, const fa_team *t, size_t nt,
                       const fa_team_member *m, size_t nm, fa_err *e)
 {
+    fa_ledger *home = fa_ledger_home(r->ledger);
+    fa_user own = *u;
     int64_t until = -1;
+    fa_err none;
     fa_rc rc = FA_OK;
+
+    if (home != r->ledger &&
+        fa_user_by_id(fa_ledger_store(home), r->mem, fa_ledger_account(home), u->id, &own, &none))
+        own = *u; /* has left the installation */
 
     if (fa_str_eqz(u->state, "invited") &&
         (rc = fa_signin_open(fa_ledger_store(r->ledger), r->mem, r->caller->account, u->id,
@@ -33,7 +40,7 @@ static fa_rc put_user(fa_req *r, fa_jw *w, const fa_user *u, const fa_team *t, s
                 break;
             }
     fa_jw_end_arr(w);
-    put_bool(w, "mfa", u->totp.n > 0);
+    put_bool(w, "mfa", own.totp.n > 0);
     put_time(w, "createdAt", u->created_ms);
     put_time(w, "joinedAt", u->joined_ms);
     put_time(w, "lastLoginAt", u->last_login_ms);
@@ -85,11 +92,34 @@ static void put_link(fa_req *r, fa_res *o, fa_str id, fa_str secret, bool mailed
     fa_jw_end_obj(&w);
 }
 
+/* Another account takes in who signs in at the first one; there is no link to send. */
+static fa_rc add_member(fa_req *r, fa_res *o, fa_err *e)
+{
+    fa_str email, roles, id;
+    fa_jw w;
+    fa_rc rc;
+
+    if ((rc = in_object(r, e)) || (rc = in_text(r->json, "email", true, &email, e)) ||
+        (rc = in_list(r->mem, r->json, "roles", true, &roles, e)) ||
+        (rc = fa_member_add(r->ledger, r->mem, r->caller, email, roles, &id, e)))
+        return rc;
+    o->status = 201;
+    fa_jw_init(&w, &o->body);
+    fa_jw_obj(&w);
+    put_str(&w, "id", id);
+    put_bool(&w, "mailed", false);
+    put_z(&w, "link", NULL);
+    fa_jw_end_obj(&w);
+    return FA_OK;
+}
+
 fa_rc api_users_post(fa_req *r, fa_res *o, fa_err *e)
 {
     fa_str email, name, phone, roles, id, secret;
     fa_rc rc;
 
+    if (!fa_ledger_is_first(r->ledger))
+        return add_member(r, o, e);
     if ((rc = in_object(r, e)) || (rc = in_text(r->json, "email", true, &email, e)) ||
         (rc = in_text(r->json, "name", false, &name, e)) ||
         (rc = in_text(r->json, "phone", false, &phone, e)) ||
@@ -136,8 +166,10 @@ fa_rc api_user_put(fa_req *r, fa_res *o, fa_err *e)
 
 fa_rc api_user_delete(fa_req *r, fa_res *o, fa_err *e)
 {
+    fa_rc rc = fa_user_remove(r->ledger, r->mem, r->caller, r->arg[0], fa_req_query(r, "heir"), e);
+
     o->status = 204;
-    return fa_user_remove(r->ledger, r->mem, r->caller, r->arg[0], fa_req_query(r, "heir"), e);
+    return rc ? rc : fa_member_left(r->ledger, r->arg[0], e);
 }
 
 static fa_rc set_state(fa_req *r, fa_res *o, const char *to, fa_err *e)

@@ -11,6 +11,7 @@
 static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
 {
     fa_store *s = fa_ledger_store(r->ledger);
+    fa_ledger *home = fa_ledger_home(r->ledger);
     int32_t first = INT32_MIN, last = INT32_MIN, today = ask_today();
     bool any = fa_ledger_range(r->ledger, &first, &last);
     const uint64_t self_only = 1u << FA_PERM_PUBLIC | 1u << FA_PERM_SELF;
@@ -28,7 +29,8 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
     fa_rc rc = fa_account_first(s, r->mem, &a, e);
 
     if (rc || (rc = fa_source_list(s, r->mem, a.id, &source, &n, e)) ||
-        (rc = fa_user_by_id(s, r->mem, a.id, c->id, &u, e)) ||
+        (rc =
+             fa_user_by_id(fa_ledger_store(home), r->mem, fa_ledger_account(home), c->id, &u, e)) ||
         (rc = fa_caller_sees_all(r->ledger, r->mem, c, &all, e)) ||
         (rc = fa_cost_types_offered(r->ledger, r->mem, &offered, e)) ||
         (rc = fa_edp_get(r->ledger, r->mem, &edp, e)) ||
@@ -65,7 +67,11 @@ static fa_rc put_session(fa_req *r, fa_res *o, const fa_caller *c, fa_err *e)
             fa_jw_z(&w, type[i].name);
     fa_jw_end_arr(&w);
     put_bool(&w, "edp", edp.show && edp.n > 0);
+    put_bool(&w, "first", home == r->ledger);
     fa_jw_end_obj(&w);
+    fa_jw_key(&w, "accounts");
+    if ((rc = accounts_json(r, &w, c->behalf.n ? c->behalf : c->id, e)))
+        return rc;
     fa_jw_key(&w, "permissions");
     fa_jw_arr(&w);
     for (int p = FA_PERM_SELF + 1; p < FA_PERM__COUNT; p++)

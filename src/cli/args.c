@@ -128,6 +128,10 @@ fa_rc fa_globals_take(int *argc, char **argv, fa_globals *out, fa_err *e)
             if (got < 0 || !*value)
                 return fa_fail(e, FA_EINVAL, "--data needs a folder");
             out->dir = value;
+        } else if ((got = take_value(n, argv, &i, "account", &value))) {
+            if (got < 0 || !*value)
+                return fa_fail(e, FA_EINVAL, "--account needs a name or an id");
+            out->account = value;
         } else if ((got = take_value(n, argv, &i, "memory", &value))) {
             if (got < 0 || !fa_size_parse(fa_str_of(value), &out->memory_bytes) ||
                 out->memory_bytes < (size_t)64 << 20)

@@ -10,6 +10,7 @@
 
 #include "access/access.h"
 #include "base/base.h"
+#include "http/http.h"
 #include "ledger/ledger.h"
 
 typedef struct fa_cmd_io {
@@ -18,6 +19,7 @@ typedef struct fa_cmd_io {
     const char *cwd;      /* of the caller; make relative paths absolute against it */
     volatile bool *cancel;/* set by SIGINT or a closed socket */
     size_t memory_bytes;  /* --memory; 0: the default */
+    const fa_accounts *accounts; /* of the server this runs in; NULL: alone */
 } fa_cmd_io;
 
 typedef struct fa_cmd fa_cmd;
@@ -33,6 +35,7 @@ struct fa_cmd {
 /* The run function of each cli/NAME.c is called fa_cli_NAME; its row stands in main.c. */
 #define FA_CLI_RUN(name) \
     int fa_cli_##name(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char **argv, fa_cmd_io *io)
+FA_CLI_RUN(account);
 FA_CLI_RUN(costtypes);
 FA_CLI_RUN(init);
 FA_CLI_RUN(link);
@@ -65,6 +68,7 @@ const fa_cmd *fa_cmd_find(const char *name); /* NULL: no such command */
  * they are after the command, up to a "--". */
 typedef struct fa_globals {
     const char *dir;   /* NULL: not given */
+    const char *account; /* --account NAME|ID; NULL: the first one */
     size_t      memory_bytes;
     bool        help;
 } fa_globals;
@@ -76,8 +80,14 @@ int fa_cmd_fail(fa_cmd_io *io, const fa_err *e);
 int fa_cmd_usage(const fa_cmd *c, fa_cmd_io *io, const char *fmt, ...) FA_PRINTF(3, 4); /* exit code 2 */
 
 /* The command door of a process that holds DIR: accepts forwarded commands until stopped. */
+/* Inside an account: in a server the one it has open, else opened for the command. */
+typedef struct fa_stay { fa_ledger *l; char id[37]; } fa_stay;
+FA_MUST_CHECK fa_rc fa_cli_enter(fa_cmd_io *io, fa_ledger *home, const char *name, fa_stay *out, fa_err *e);
+void fa_cli_leave(fa_cmd_io *io, fa_stay *s);
+
 typedef struct fa_door fa_door;
 FA_MUST_CHECK fa_rc fa_door_open(fa_ledger *l, fa_door **out, fa_err *e);
+void                fa_door_accounts(fa_door *d, const fa_accounts *all); /* once the server has them */
 void                fa_door_close(fa_door *d);
 /* Runs argv in the process that holds DIR. FA_ENOTFOUND: nobody listens there. */
 FA_MUST_CHECK fa_rc fa_door_forward(const char *dir, int argc, char **argv, fa_cmd_io *io, int *exit_code, fa_err *e);

@@ -17,6 +17,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -136,6 +137,7 @@ struct conn {
 
 struct fa_door {
     fa_ledger *l;
+    const fa_accounts *_Atomic accounts;
     int fd, wake; /* listening socket, eventfd */
     pthread_t thread;
     pthread_mutex_t lock;
@@ -225,17 +227,24 @@ static int run_command(struct conn *c, const struct hello *h, FILE *out, FILE *e
                     .is_tty = h->is_tty,
                     .cwd = h->cwd,
                     .cancel = &c->cancel,
-                    .memory_bytes = h->memory};
+                    .memory_bytes = h->memory,
+                    .accounts = c->door->accounts};
     const fa_cmd *cmd = fa_cmd_find(h->argv[0]);
+    fa_stay in = {.l = c->door->l};
+    fa_globals g;
     fa_err e;
     int64_t start = fa_mono_ms();
-    int code;
+    int code, argc = h->argc;
 
     if (!cmd || !cmd->needs_ledger || cmd->stays) {
         fa_fail(&e, FA_EINVAL, "the command \"%s\" does not run in a server", h->argv[0]);
         return fa_cmd_fail(&io, &e);
     }
-    code = cmd->run(cmd, c->door->l, fa_ledger_dir(c->door->l), h->argc, h->argv, &io);
+    if (fa_globals_take(&argc, h->argv, &g, &e) ||
+        (g.account && fa_cli_enter(&io, c->door->l, g.account, &in, &e)))
+        return fa_cmd_fail(&io, &e);
+    code = cmd->run(cmd, in.l, fa_ledger_dir(in.l), argc, h->argv, &io);
+    fa_cli_leave(&io, &in);
     fa_log(FA_LOG_INFO, "command", "name=%s exit=%d ms=%lld", cmd->name, code,
            (long long)(fa_mono_ms() - start));
     return code;
@@ -437,6 +446,11 @@ fail:
     pthread_mutex_destroy(&d->lock);
     free(d);
     return rc;
+}
+
+void fa_door_accounts(fa_door *d, const fa_accounts *all)
+{
+    d->accounts = all;
 }
 
 static bool all_done(fa_door *d)

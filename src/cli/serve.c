@@ -118,6 +118,7 @@ int fa_cli_serve(const fa_cmd *c, fa_ledger *l, const char *dir, int argc, char 
         code = fa_cmd_fail(io, &e);
         goto done;
     }
+    fa_door_accounts(door, fa_api_accounts(s));
     fprintf(io->out, "farthing is serving on %s\n", fa_api_address(s));
     code = fflush(io->out) == 0 ? 0 : 3;
     wait_for_signal(l, io->cancel);

@@ -106,10 +106,29 @@ static fa_str route_text(fa_wire *w)
     return fa_str_of(fa_arena_printf(&w->mem, "%s %s", w->route->method, w->route->path));
 }
 
+/* A token of another account is looked at there, once that is open. */
 static fa_rc by_token(fa_wire *w, fa_str id, fa_str secret)
 {
-    return fa_token_check(w->server->ledger, &w->mem, id, secret, w->req.ip, route_text(w),
-                          &w->caller, &w->err);
+    const fa_accounts *all = w->server->opt.accounts;
+    fa_rc rc = fa_token_check(w->server->ledger, &w->mem, id, secret, w->req.ip, route_text(w),
+                              &w->caller, &w->err);
+
+    if (rc != FA_EAUTH || !all || !all->of_client(all->house, id, w->at))
+        return rc;
+    w->token_id = id;
+    w->token_secret = secret;
+    return FA_OK;
+}
+
+/* Routes of the person himself stay at the first account. */
+static fa_rc by_session(fa_wire *w, fa_str secret, fa_str *turned)
+{
+    fa_rc rc = fa_session_check(w->server->ledger, &w->mem, secret, w->req.ip, &w->caller, turned,
+                                &w->err);
+
+    if (!rc && w->caller.at.n && w->server->opt.accounts && !(w->route->flags & FA_RT_PERSON))
+        snprintf(w->at, sizeof w->at, "%.*s", FA_FMT(w->caller.at));
+    return rc;
 }
 
 /* "Authorization: Bearer" holds a token as "client id.secret key", or a session of 9.9. */
@@ -121,8 +140,7 @@ static fa_rc by_bearer(fa_wire *w, fa_str bearer)
         return by_token(w, (fa_str){bearer.p, (size_t)(dot - bearer.p)},
                         (fa_str){dot + 1, bearer.n - (size_t)(dot + 1 - bearer.p)});
     if (w->route->flags & FA_RT_SESSION)
-        return fa_session_check(w->server->ledger, &w->mem, bearer, w->req.ip, &w->caller, NULL,
-                                &w->err);
+        return by_session(w, bearer, NULL);
     return fa_fail(&w->err, FA_EAUTH, "this address takes no such credential");
 }
 
@@ -152,8 +170,7 @@ static fa_rc authenticate(fa_wire *w, bool *by_cookie)
         cookie = fa_cookie_find(fa_req_header(&w->req, "Cookie"), "__Host-s");
         *by_cookie = true;
         if (cookie.n)
-            return fa_session_check(w->server->ledger, &w->mem, cookie, w->req.ip, &w->caller,
-                                    &w->turned, &w->err);
+            return by_session(w, cookie, &w->turned);
     }
     if (flags & FA_RT_TOKEN)
         return fa_fail(&w->err, FA_EAUTH,
@@ -167,7 +184,7 @@ static unsigned key_limit(fa_wire *w)
     fa_policy p;
     fa_err e;
 
-    if (!fa_policy_get(w->server->ledger, &w->mem, &p, &e) && p.token_concurrent > 0)
+    if (!fa_policy_get(w->req.ledger, &w->mem, &p, &e) && p.token_concurrent > 0)
         return (unsigned)p.token_concurrent;
     return w->server->opt.per_key;
 }
@@ -201,7 +218,7 @@ static fa_rc limits(fa_wire *w)
 static fa_rc forbid(fa_wire *w, const char *name)
 {
     w->caller.request_id = fa_str_of(w->req.request_id);
-    fa_audit_denied(w->server->ledger, &w->caller, route_text(w), fa_perm_name(w->route->perm));
+    fa_audit_denied(w->req.ledger, &w->caller, route_text(w), fa_perm_name(w->route->perm));
     return refuse(w, 403, name);
 }
 
@@ -218,7 +235,7 @@ static const struct {
 static fa_rc object(fa_wire *w)
 {
     const fa_route *r = w->route;
-    fa_ledger *l = w->server->ledger;
+    fa_ledger *l = w->req.ledger;
     fa_rc rc = FA_OK;
 
     for (size_t i = 0; i < FA_COUNT(objects); i++) {
@@ -257,7 +274,7 @@ static fa_rc permission(fa_wire *w)
         return refuse(w, 403, "PROOF_NEEDED");
     }
     if (r->flags & FA_RT_ALL_ROWS) {
-        if ((rc = fa_caller_sees_all(w->server->ledger, &w->mem, &w->caller, &all, &w->err)))
+        if ((rc = fa_caller_sees_all(w->req.ledger, &w->mem, &w->caller, &all, &w->err)))
             return refuse(w, fa_rc_get(rc)->http, fa_rc_get(rc)->name);
         if (!all) {
             fa_fail(&w->err, FA_EFORBIDDEN, "this shows whole bills, and you see only some rows");
@@ -265,6 +282,80 @@ static fa_rc permission(fa_wire *w)
         }
     }
     return object(w);
+}
+
+/* Who it is there; a session whose account has let the person go is back at the first one. */
+static fa_rc authenticate_there(fa_wire *w)
+{
+    fa_caller person = w->caller;
+    fa_err none;
+    fa_rc rc;
+
+    if (w->token_id.n)
+        return fa_token_check(w->req.ledger, &w->mem, w->token_id, w->token_secret, w->req.ip,
+                              route_text(w), &w->caller, &w->err);
+    person.ip = w->req.ip;
+    person.agent = w->req.agent;
+    rc = fa_member_check(w->req.ledger, &w->mem, &person, &w->caller, &w->err);
+    if (rc == FA_EAUTH && fa_account_go(w->server->ledger, &person, FA_STR(""), &none))
+        fa_log(FA_LOG_WARN, "account", "error=\"%s\"", none.msg);
+    return rc;
+}
+
+/* Into the account of the session or token. w->late: it has to be opened first, which is a worker's to wait for. */
+static fa_rc enter(fa_wire *w, bool wait)
+{
+    const fa_accounts *all = w->server->opt.accounts;
+    fa_ledger *l;
+    void *app;
+    fa_rc rc = all->enter(all->house, fa_str_of(w->at), wait, &l, &app, &w->err);
+
+    w->late = rc == FA_ETIMEOUT && !wait;
+    if (w->late)
+        return FA_OK;
+    if (!rc) {
+        w->entered = true;
+        w->req.ledger = l;
+        w->req.app = app;
+        rc = authenticate_there(w);
+    } else if (rc == FA_ENOTFOUND) {
+        rc = fa_fail(&w->err, FA_EAUTH, "not signed in");
+    }
+    if (!rc && (w->route->flags & FA_RT_FIRST)) {
+        fa_fail(&w->err, FA_EFORBIDDEN, "people sign in at the first account: this is done there");
+        fa_hint(&w->err, "switch to the first account");
+        return refuse(w, 403, "FORBIDDEN");
+    }
+    return rc ? refuse(w, fa_rc_get(rc)->http, fa_rc_get(rc)->name) : FA_OK;
+}
+
+static fa_rc rest(fa_wire *w)
+{
+    fa_rc rc;
+
+    w->caller.ip = w->req.ip;
+    w->caller.agent = w->req.agent;
+    if ((rc = limits(w)))
+        return rc;
+    rc = permission(w);
+    w->caller.request_id = fa_str_of(w->req.request_id);
+    return rc;
+}
+
+void fa_gate_late(fa_wire *w)
+{
+    w->late = false;
+    if (!enter(w, true))
+        (void)rest(w);
+}
+
+void fa_gate_leave(fa_wire *w)
+{
+    const fa_accounts *all = w->server->opt.accounts;
+
+    if (w->entered)
+        all->leave(all->house, fa_str_of(w->at));
+    w->entered = false;
 }
 
 fa_rc fa_gate(fa_wire *w)
@@ -286,11 +377,9 @@ fa_rc fa_gate(fa_wire *w)
     if ((w->route->flags & FA_RT_SESSION) && by_cookie && w->caller.kind != FA_CALLER_TOKEN &&
         !safe_method(w) && !(w->route->flags & FA_RT_CROSS) && cross_site(w))
         return refuse(w, 403, "FORBIDDEN");
-    if ((rc = limits(w)))
+    if (w->at[0] && ((rc = enter(w, false)) || w->late))
         return rc;
-    rc = permission(w);
-    w->caller.request_id = fa_str_of(w->req.request_id);
-    return rc;
+    return rest(w);
 }
 
 void fa_gate_audit(fa_wire *w, unsigned before)
@@ -302,7 +391,7 @@ void fa_gate_audit(fa_wire *w, unsigned before)
     if (fa_audit_written() != before || r->perm == FA_PERM_PUBLIC ||
         (fa_route_reads(r) && !exported))
         return;
-    if (fa_audit_add(w->server->ledger, &w->caller,
+    if (fa_audit_add(w->req.ledger, &w->caller,
                      &(fa_audit){.action = exported ? "export" : "request",
                                  .object_type = "route",
                                  .object_id = route_text(w),

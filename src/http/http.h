@@ -27,7 +27,17 @@ typedef struct fa_server_options {
     const char *watch_folders; /* roots of folders that may be watched for bills, ':' between them; may be NULL */
     void       *app;           /* what the api keeps for the server's life; handed to every handler */
     const char *const *page_paths; /* answered with the page's index.html; ends with NULL */
+    const struct fa_accounts *accounts; /* the other accounts; NULL: there is one */
 } fa_server_options;
+
+/* The other accounts of the installation, for the gate. */
+typedef struct fa_accounts {
+    void *house;
+    /* Holds an account open until leave. FA_ETIMEOUT: it is not open, and wait is not set; FA_ENOTFOUND. */
+    fa_rc (*enter)(void *house, fa_str account, bool wait, fa_ledger **l, void **app, fa_err *e);
+    void  (*leave)(void *house, fa_str account);
+    bool  (*of_client)(void *house, fa_str client_id, char account[37]); /* which account a token's client id is of */
+} fa_accounts;
 
 typedef struct fa_req {
     fa_arena    *mem;          /* dies with the request */
@@ -78,6 +88,8 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_CROSS = 1024,   /* takes no cookie, so no page of another site can misuse one */
        FA_RT_ALL_ROWS = 256, /* shows what no row rule can cut: only for who sees all rows */
        FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
+       FA_RT_PERSON = 4096,  /* of the person himself: at the first account, whichever the session is in */
+       FA_RT_FIRST = 8192,   /* of the first account only: who signs in, and how */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);

@@ -99,6 +99,9 @@ typedef struct fa_wire { /* one request; req first, so that a handler's fa_req l
     struct MHD_Connection *conn;
     const fa_route *route;
     fa_caller caller;
+    char      at[37];        /* another account the session or token is of; empty: the first */
+    fa_str    token_id, token_secret; /* to be looked at there */
+    bool      entered, late; /* holds it open; it has to be opened first */
     fa_str    turned;        /* the session's new secret, for its cookie */
     fa_arena  mem;
     fa_str    uri, query;
@@ -134,6 +137,9 @@ void fa_reply_refused(fa_wire *w);
 void fa_reply_asset(fa_wire *w);
 /* gate.c: route, authenticate, limit, permission. FA_OK, or w->refuse_* and w->err are set. */
 fa_rc fa_gate(fa_wire *w);
+/* On a worker: opens the account of a late one and decides the rest. */
+void fa_gate_late(fa_wire *w);
+void fa_gate_leave(fa_wire *w);
 /* After a handler changed something: a line in the audit log, unless it wrote one (before: fa_audit_written then). */
 void fa_gate_audit(fa_wire *w, unsigned before);
 /* forward.c: fills req.ip and local */

@@ -55,12 +55,14 @@ static char *safe_name(fa_arena *a, fa_str name)
 
 fa_rc fa_upload_open(fa_wire *w, fa_err *e)
 {
-    const char *dir = fa_ledger_dir(w->server->ledger);
+    const char *dir = fa_ledger_dir(w->req.ledger);
     char *name = safe_name(&w->mem, fa_req_query(&w->req, "name"));
     char id[37];
-    fa_rc rc;
+    fa_rc rc = FA_OK;
 
-    if ((rc = room_for(dir, w->content_length, e)))
+    if (w->late) /* into its own folder, although it is not open yet */
+        rc = fa_account_dir(w->server->ledger, &w->mem, fa_str_of(w->at), &dir, e);
+    if (rc || (rc = room_for(dir, w->content_length, e)))
         return rc;
     fa_uuid_v4(id);
     w->stage_dir = fa_arena_printf(&w->mem, "%s/staging/up-%s", dir, id);

@@ -334,7 +334,12 @@ static void work(void *arg)
     fa_wire *w = arg;
     struct MHD_Connection *c = w->conn;
 
-    handle(w);
+    if (w->late)
+        fa_gate_late(w);
+    if (w->refuse_status)
+        fa_reply_refused(w);
+    else
+        handle(w);
     /* after the resume the wire belongs to MHD's thread again */
     MHD_resume_connection(c);
 }
@@ -431,6 +436,7 @@ void fa_wire_done(void *server, struct MHD_Connection *c, void **wire,
                (long long)(us / 1000), (long long)(us % 1000), w->resp_bytes, FA_FMT(w->req.ip),
                why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " cut=1");
     }
+    fa_gate_leave(w);
     fa_upload_drop(w);
     if (w->resp)
         MHD_destroy_response(w->resp);

@@ -10,6 +10,7 @@
 
 struct fa_ledger {
     char *dir;
+    fa_ledger *home; /* NULL: itself */
     int lock_fd;
     unsigned threads;
     fa_store *store;

@@ -254,6 +254,8 @@ static fa_rc check_place(const fa_ledger_options *o, const char *meta, fa_err *e
     return FA_OK;
 }
 
+static _Atomic uint64_t openings;
+
 fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
 {
     fa_rc rc;
@@ -268,7 +270,10 @@ fa_rc fa_ledger_open(const fa_ledger_options *o, fa_ledger **out, fa_err *e)
         goto done;
     }
     l->lock_fd = -1;
-    fa_memory_set(o->memory_bytes);
+    if (!o->second)
+        fa_memory_set(o->memory_bytes);
+    /* no two openings of a process share a number, so that what is kept under one is never another's */
+    l->generation = atomic_fetch_add(&openings, 1) << 32;
     l->threads = o->threads;
     pthread_mutex_init(&l->write, NULL);
     pthread_mutex_init(&l->state, NULL);
@@ -311,6 +316,16 @@ void fa_ledger_close(fa_ledger *l)
     pthread_cond_destroy(&l->settled);
     free(l->dir);
     free(l);
+}
+
+fa_ledger *fa_ledger_home(fa_ledger *l)
+{
+    return l->home ? l->home : l;
+}
+
+void fa_ledger_set_home(fa_ledger *l, fa_ledger *home)
+{
+    l->home = home;
 }
 
 fa_store *fa_ledger_store(fa_ledger *l)

@@ -33,6 +33,7 @@ typedef struct fa_ledger_options {
     const char *dir;
     size_t      memory_bytes; /* 0: 2 GiB */
     unsigned    threads;
+    bool        second;       /* this process has one open already: memory is shared with it as it was set */
     bool        create;       /* init: makes the directory and an empty installation; FA_ECONFLICT if there is one */
     int64_t     wait_ms;      /* how long to wait for the lock */
 } fa_ledger_options;
@@ -44,6 +45,9 @@ void                fa_ledger_close(fa_ledger *l);
 fa_store           *fa_ledger_store(fa_ledger *l);
 fa_engine          *fa_ledger_engine(fa_ledger *l);
 const char         *fa_ledger_dir(fa_ledger *l);
+/* The first account's, for one of the others: people, sessions and keys are there. Itself, where there is one only. */
+fa_ledger          *fa_ledger_home(fa_ledger *l);
+void                fa_ledger_set_home(fa_ledger *l, fa_ledger *home);
 fa_str              fa_ledger_account(fa_ledger *l);   /* account id; lives as long as l */
 /* Grows with every change of what is live. The same number before and after a question means that one
  * state was read throughout; else ask again (line ids may have changed). Waits while a change commits. */

@@ -48,6 +48,7 @@
     X(scim) \
     X(acl) \
     X(mail) \
+    X(place) \
     X(audit)
 /* clang-format on */
 

@@ -4,12 +4,12 @@
 
 #define COLUMNS                                                                                    \
     "hash, user_id, agent, ip, created_ms, seen_ms, expires_ms, old_hash, old_until_ms,"           \
-    " turned_ms, proved_ms, view_as"
+    " turned_ms, proved_ms, view_as, account_at"
 #define ONE " WHERE account = ?1 AND hash = ?2"
 
 #define SESSION_STATEMENTS(X)                                                                      \
     X(add, "INSERT INTO session (account, " COLUMNS                                                \
-           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")                    \
+           ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")               \
     X(sweep, "DELETE FROM session WHERE account = ?1 AND expires_ms < ?2")                         \
     X(get, "SELECT " COLUMNS " FROM session WHERE account = ?1 AND (hash = ?2 OR old_hash = ?2)"   \
            " ORDER BY hash = ?2 DESC LIMIT 1")                                                     \
@@ -21,6 +21,7 @@
     X(turned, "UPDATE session SET old_until_ms = ?3" ONE)                                          \
     X(proved, "UPDATE session SET proved_ms = ?3" ONE)                                             \
     X(view_as, "UPDATE session SET view_as = ?3" ONE)                                              \
+    X(at, "UPDATE session SET account_at = ?3" ONE)                                                \
     X(end, "DELETE FROM session" ONE)                                                              \
     X(end_all, "DELETE FROM session WHERE account = ?1 AND user_id = ?2")                          \
     X(end_others, "DELETE FROM session WHERE account = ?1 AND user_id = ?2 AND hash <> ?3")        \
@@ -50,6 +51,7 @@ static void read_session(fa_db_row *r, void *out)
     v->turned_ms = fa_db_int(r);
     v->proved_ms = fa_db_int(r);
     v->view_as = fa_db_text(r);
+    v->account_at = fa_db_text(r);
 }
 
 fa_rc fa_session_add(fa_store *s, fa_str account, const fa_session *v, fa_err *e)
@@ -60,9 +62,9 @@ fa_rc fa_session_add(fa_store *s, fa_str account, const fa_session *v, fa_err *e
     if (rc)
         return rc;
     if (!(rc = fa_db_run(s, table, ST_sweep, NULL, e, "ti", account, v->created_ms)))
-        rc = fa_db_run(s, table, ST_add, NULL, e, "tttttiiitiiit", account, v->hash, v->user_id,
+        rc = fa_db_run(s, table, ST_add, NULL, e, "tttttiiitiiitt", account, v->hash, v->user_id,
                        v->agent, v->ip, v->created_ms, v->seen_ms, v->expires_ms, v->old_hash,
-                       v->old_until_ms, v->turned_ms, v->proved_ms, v->view_as);
+                       v->old_until_ms, v->turned_ms, v->proved_ms, v->view_as, v->account_at);
     return fa_store_leave(s, opened, rc, e);
 }
 
@@ -107,6 +109,11 @@ fa_rc fa_session_proved(fa_store *s, fa_str account, fa_str hash, int64_t now_ms
 fa_rc fa_session_view_as(fa_store *s, fa_str account, fa_str hash, fa_str user_id, fa_err *e)
 {
     return fa_db_run(s, table, ST_view_as, NULL, e, "ttt", account, hash, user_id);
+}
+
+fa_rc fa_session_at(fa_store *s, fa_str account, fa_str hash, fa_str account_at, fa_err *e)
+{
+    return fa_db_run(s, table, ST_at, NULL, e, "ttt", account, hash, account_at);
 }
 
 fa_rc fa_session_end(fa_store *s, fa_str account, fa_str hash, fa_err *e)

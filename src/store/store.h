@@ -144,6 +144,7 @@ typedef struct fa_session {
     int64_t old_until_ms; /* -1: the new secret was not used yet */
     int64_t turned_ms, proved_ms;
     fa_str  view_as;      /* user id; empty: own eyes */
+    fa_str  account_at;   /* which account it is in; empty: the first */
 } fa_session;
 FA_MUST_CHECK fa_rc fa_session_add(fa_store *s, fa_str account, const fa_session *v, fa_err *e);
 /* By its hash or the one before. */
@@ -154,6 +155,7 @@ FA_MUST_CHECK fa_rc fa_session_turn(fa_store *s, fa_str account, fa_str hash, fa
 FA_MUST_CHECK fa_rc fa_session_turned(fa_store *s, fa_str account, fa_str hash, int64_t old_until_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_proved(fa_store *s, fa_str account, fa_str hash, int64_t now_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_view_as(fa_store *s, fa_str account, fa_str hash, fa_str user_id, fa_err *e);
+FA_MUST_CHECK fa_rc fa_session_at(fa_store *s, fa_str account, fa_str hash, fa_str account_at, fa_err *e); /* moves it there */
 FA_MUST_CHECK fa_rc fa_session_end(fa_store *s, fa_str account, fa_str hash, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_end_all(fa_store *s, fa_str account, fa_str user_id, fa_err *e);
 FA_MUST_CHECK fa_rc fa_session_end_others(fa_store *s, fa_str account, fa_str user_id, fa_str keep_hash, fa_err *e);
@@ -270,6 +272,16 @@ FA_MUST_CHECK fa_rc fa_token_list(fa_store *s, fa_arena *a, fa_str account, fa_t
 FA_MUST_CHECK fa_rc fa_token_revoke(fa_store *s, fa_str account, fa_str id_or_client_id, int64_t now_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_rotate(fa_store *s, fa_str account, fa_str id, fa_str hash, int64_t old_until_ms, fa_err *e);
 FA_MUST_CHECK fa_rc fa_token_touch(fa_store *s, fa_str account, fa_str id, int64_t now_ms, fa_str ip, fa_str route, fa_err *e);
+
+/* ---- the other accounts of the installation (in the first one's meta.db), and who is a member of which ---- */
+typedef struct fa_place { fa_str id, name, created_by; int64_t created_ms; } fa_place;
+FA_MUST_CHECK fa_rc fa_place_add(fa_store *s, fa_str account, const fa_place *v, fa_err *e); /* name unique: FA_ECONFLICT */
+FA_MUST_CHECK fa_rc fa_place_rename(fa_store *s, fa_str account, fa_str id, fa_str name, fa_err *e);
+FA_MUST_CHECK fa_rc fa_place_list(fa_store *s, fa_arena *a, fa_str account, fa_place **out, size_t *n, fa_err *e); /* by name */
+FA_MUST_CHECK fa_rc fa_place_find(fa_store *s, fa_arena *a, fa_str account, fa_str id_or_name, fa_place *out, fa_err *e);
+FA_MUST_CHECK fa_rc fa_place_of_user(fa_store *s, fa_arena *a, fa_str account, fa_str user, fa_place **out, size_t *n, fa_err *e);
+FA_MUST_CHECK fa_rc fa_place_join(fa_store *s, fa_str account, fa_str id, fa_str user, fa_err *e); /* again: fine */
+FA_MUST_CHECK fa_rc fa_place_leave(fa_store *s, fa_str account, fa_str id, fa_str user, fa_err *e);
 
 /* ---- mail that waits, and what became of it; `sealed` is gone when it is done ---- */
 typedef struct fa_mail_row {

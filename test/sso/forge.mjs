@@ -37,6 +37,8 @@ function token(o, accessToken) {
     : o.how === "hs-secret" ? createHmac("sha256", o.secret).update(text).digest() : signers[ALG[o.signKey ?? name] === alg || !signers[alg] ? ALG[o.signKey ?? name] : alg](Buffer.from(text), keys[o.signKey ?? name]);
   if (o.how === "flip") s[7] ^= 1;
   if (o.how === "swap") return `${b64(header)}.${b64({ ...claims, sub: "s-other" })}.${s.toString("base64url")}`;
+  if (o.how === "pad") return `${text.slice(0, -4)}==${text.slice(-2)}.${s.toString("base64url")}`;
+  if (o.how === "stray") return `${text}.${s.toString("base64url").slice(0, -1)}`;
   return `${text}.${s.toString("base64url")}`;
 }
 

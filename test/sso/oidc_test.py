@@ -426,6 +426,8 @@ BAD = {
     "a subject that is no text": ({"claims": {"sub": 7}}, "who it is about"),
     "wrong at_hash": ({"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}}, "at_hash"),
     "the access token of another": ({"hashOf": "at-2"}, "at_hash"),
+    "content that is no base64url": ({"how": "pad"}, "cannot be read"),
+    "a signature that is no base64url": ({"how": "stray"}, "cannot be read"),
     "members twice": ({"raw": '{"iss":"a","iss":"b"}'}, "cannot be read"),
     "no object": ({"raw": "[]"}, "cannot be read"),
     "unverified e-mail": ({"claims": {"email_verified": False}}, "verified"),

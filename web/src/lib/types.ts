@@ -97,7 +97,8 @@ export interface Session {
     mfa: boolean;
     mfaWanted: boolean;
     mfaBy: string | null;
-    account: { id: string; name: string; currency: string; defaultCostType: string; costTypes: string[]; edp: boolean };
+    account: { id: string; name: string; currency: string; defaultCostType: string; costTypes: string[]; edp: boolean; first: boolean };
+    accounts: { id: string; name: string; first: boolean }[];
     permissions: string[];
     today: string;
     knownTo: string | null;

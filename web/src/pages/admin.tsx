@@ -12,6 +12,7 @@ import { Dialog, Panel } from '../parts/panel';
 import { matches } from '../parts/picklist';
 import { Audit, Security } from './adminlog';
 import { Groups } from './admingroups';
+import { Accounts } from './adminaccounts';
 import { Explain } from './adminexplain';
 import { Mail } from './adminmail';
 import { Roles } from './adminroles';
@@ -41,13 +42,19 @@ const TABS: [path: string, name: string, permission: string, Screen: () => JSX.E
     ['/admin/vault', 'Credentials', 'vault.list', fetched(() => import('./vault').then((m) => m.Vault))],
     ['/admin/security', 'Security', 'security.edit', Security],
     ['/admin/mail', 'Mail', 'security.edit', Mail],
+    ['/admin/accounts', 'Accounts', 'account.edit', Accounts],
     ['/admin/explain', 'Explain access', 'groups.manage', Explain],
     ['/admin/audit', 'Audit log', 'audit.view', Audit],
 ];
 
+/** What is done at the first account only: who signs in, and how. */
+const FIRST_ONLY = ['/admin/accounts', '/admin/mail', '/admin/sso'];
+
 export function Admin(): JSX.Element {
     const { path } = useCell(place);
-    const tab = TABS.find(([p]) => p === path) ?? TABS[0];
+    const first = (useCell(sessionCell) as Session).account.first;
+    const tabs = TABS.filter(([p]) => first || !FIRST_ONLY.includes(p));
+    const tab = tabs.find(([p]) => p === path) ?? TABS[0];
     const [, name, permission, Screen] = tab as (typeof TABS)[number];
     useEffect(() => {
         document.title = `${name} · Farthing`;
@@ -56,7 +63,7 @@ export function Admin(): JSX.Element {
         <>
             <header class="top"><h1>Administration</h1><span class="sp" /><SearchButton /></header>
             <nav class="tabs" aria-label="Administration">
-                {TABS.map(([p, n]) => <a key={p} href={p} aria-current={n === name ? 'page' : undefined} onClick={(e) => { e.preventDefault(); go(p); }}>{n}</a>)}
+                {tabs.map(([p, n]) => <a key={p} href={p} aria-current={n === name ? 'page' : undefined} onClick={(e) => { e.preventDefault(); go(p); }}>{n}</a>)}
             </nav>
             {may(permission) ? <Screen /> : <section class="card"><Empty what={`${name} is for administrators`}><p>It needs the permission <code>{permission}</code>, which your role does not include.</p></Empty></section>}
         </>
@@ -113,6 +120,7 @@ function Users(): JSX.Element {
         load();
         if (may('roles.view')) get<{ roles: RoleInfo[] }>('/api/admin/roles').then((r) => setRoles(r.roles)).catch(() => undefined);
     }, []);
+    const first = session.account.first;
     const roleName = (id: string): string => roles.find((r) => r.id === id)?.name ?? id;
     const act = (u: User, verb: string, said: string): void => {
         call<Link | undefined>('POST', `/api/admin/users/${u.id}/${verb}`).then((r) => {
@@ -133,7 +141,7 @@ function Users(): JSX.Element {
             <div class="row wrap bar">
                 <input type="search" aria-label="Search users" placeholder="Search users" value={search} onInput={(e) => setSearch(e.currentTarget.value)} />
                 <span class="sp" />
-                <Guarded why={whyNot('users.invite')} class="primary" onClick={() => setOpen('new')}>Invite user</Guarded>
+                <Guarded why={whyNot('users.invite')} class="primary" onClick={() => setOpen('new')}>{first ? 'Invite user' : 'Add member'}</Guarded>
             </div>
             <section class="card">
                 {error ? <Failure what="The users could not be fetched" error={error} retry={load} /> : users === null ? <Skeleton rows={5} label="Fetching users" /> : shown.length === 0 ? <Empty what="Nobody matches" /> : (
@@ -155,11 +163,11 @@ function Users(): JSX.Element {
                                             return (
                                                 <>
                                                     {item('Edit name and roles', 'users.edit_roles', () => setOpen(u))}
-                                                    {item(u.state === 'invited' ? 'Send the invitation again' : 'Link for a new password', 'users.invite', () => act(u, 'resend', 'sent'))}
+                                                    {!first ? null : item(u.state === 'invited' ? 'Send the invitation again' : 'Link for a new password', 'users.invite', () => act(u, 'resend', 'sent'))}
                                                     {u.state === 'locked' ? item('Unlock', 'users.lock', () => act(u, 'unlock', `${u.email} is unlocked`)) : item('Lock', 'users.lock', () => act(u, 'lock', `${u.email} is locked`))}
                                                     {u.state === 'disabled' ? item('Enable', 'users.lock', () => act(u, 'enable', `${u.email} is enabled`)) : item('Disable', 'users.lock', () => act(u, 'disable', `${u.email} is disabled`))}
-                                                    {item('End all sessions', 'sessions.revoke', () => act(u, 'end-sessions', `${u.email} is signed out everywhere`))}
-                                                    {u.mfa ? item('Reset second factor', 'users.edit_roles', () => act(u, 'reset-mfa', 'The second factor is off')) : null}
+                                                    {!first ? null : item('End all sessions', 'sessions.revoke', () => act(u, 'end-sessions', `${u.email} is signed out everywhere`))}
+                                                    {u.mfa && first ? item('Reset second factor', 'users.edit_roles', () => act(u, 'reset-mfa', 'The second factor is off')) : null}
                                                     {u.id !== session.user.id ? item('View as this user', 'groups.manage', () => look(u)) : null}
                                                 </>
                                             );
@@ -171,7 +179,7 @@ function Users(): JSX.Element {
                     </div>
                 )}
             </section>
-            <JoinLinks roleName={roleName} />
+            {first ? <JoinLinks roleName={roleName} /> : null}
             {open ? <EditUser user={open === 'new' ? null : open} users={users ?? []} roles={roles} onClose={(r) => { setOpen(null); if (r) setMade(r); load(); }} /> : null}
             {made ? <ShowLink made={made} onClose={() => setMade(null)} /> : null}
         </>
@@ -179,6 +187,7 @@ function Users(): JSX.Element {
 }
 
 function EditUser({ user, users, roles, onClose }: { user: User | null; users: User[]; roles: RoleInfo[]; onClose: (made?: Link) => void }): JSX.Element {
+    const first = (useCell(sessionCell) as Session).account.first;
     const [email, setEmail] = useState(user?.email ?? '');
     const [name, setName] = useState(user?.name ?? '');
     const [phone, setPhone] = useState(user?.phone ?? '');
@@ -189,22 +198,26 @@ function EditUser({ user, users, roles, onClose }: { user: User | null; users: U
     const send = (): void => {
         setError(null);
         const asked = user ? call<undefined>('PUT', `/api/admin/users/${user.id}`, { name, phone, roles: chosen }) : call<Link>('POST', '/api/admin/users', { email, name: name || null, phone: phone || null, roles: chosen });
-        asked.then((r) => onClose(r)).catch(caught(setError));
+        asked.then((r) => {
+            if (!user && !first) toast(`${email} is a member`);
+            onClose(first ? r : undefined);
+        }).catch(caught(setError));
     };
     const remove = (): void => {
         call('DELETE', `/api/admin/users/${user?.id}${heir ? `?heir=${heir}` : ''}`).then(() => { toast(`${user?.email} is deleted`); onClose(); }).catch(caught(setError));
     };
     return (
-        <Dialog title={user ? user.email : 'Invite user'} kind="middle" onClose={() => onClose()}>
+        <Dialog title={user ? user.email : first ? 'Invite user' : 'Add member'} kind="middle" onClose={() => onClose()}>
             <form class="stack" onSubmit={(e) => { e.preventDefault(); if (chosen.length && email) send(); }}>
                 {user ? null : <label>E-mail<input type="email" value={email} required autofocus onInput={(e) => setEmail(e.currentTarget.value)} /></label>}
-                <label>Full name<input type="text" value={name} maxLength={200} onInput={(e) => setName(e.currentTarget.value)} /></label>
-                <label>Phone, if you like<input type="text" value={phone} maxLength={40} onInput={(e) => setPhone(e.currentTarget.value)} /></label>
+                {user || first ? null : <p class="soft">Whoever signs in to this installation can be a member here; the first account invites people.</p>}
+                {!first ? null : <label>Full name<input type="text" value={name} maxLength={200} onInput={(e) => setName(e.currentTarget.value)} /></label>}
+                {!first ? null : <label>Phone, if you like<input type="text" value={phone} maxLength={40} onInput={(e) => setPhone(e.currentTarget.value)} /></label>}
                 <Ticks label="Roles (permissions add up)" all={roles.filter((r) => r.id !== 'api-token').map((r) => ({ id: r.id, name: r.name, hint: r.description }))} chosen={chosen} onChange={setChosen} />
                 <Problem error={error} />
                 <div class="row end">
                     {user ? <Guarded why={whyNot('users.delete')} class="danger" onClick={() => setSure(true)}>Delete</Guarded> : null}
-                    <span class="sp" /><button type="button" class="quiet" onClick={() => onClose()}>Cancel</button><button class="primary" disabled={!chosen.length || !email}>{user ? 'Save' : 'Invite'}</button>
+                    <span class="sp" /><button type="button" class="quiet" onClick={() => onClose()}>Cancel</button><button class="primary" disabled={!chosen.length || !email}>{user ? 'Save' : first ? 'Invite' : 'Add'}</button>
                 </div>
                 {sure && user ? (
                     <div class="stack" role="group" aria-label="Delete for good">

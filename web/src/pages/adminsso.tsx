@@ -13,6 +13,7 @@ import type { Session } from '../lib/types';
 import { CopyField, Empty, Failure, Guarded, Skeleton } from '../parts/basic';
 import { Dialog } from '../parts/panel';
 import { caught, Problem, Ticks } from './admin';
+import { SamlKey, SamlMetadata } from './saml';
 
 export function SingleSignOn(): JSX.Element {
     const session = useCell(sessionCell) as Session;
@@ -137,24 +138,6 @@ function Mappings({ value, roles, set }: { value: RoleMapping[]; roles: RoleInfo
     );
 }
 
-/** A SAML provider's metadata fills the form. */
-function Metadata({ take }: { take: (c: Config) => void }): JSX.Element {
-    const [text, setText] = useState('');
-    const [error, setError] = useState<ApiError | null>(null);
-    const read = (): void => {
-        setError(null);
-        const address = /^https?:\/\/\S+$/.test(text.trim());
-        call<{ config: Config }>('POST', '/api/admin/sso/metadata', address ? { url: text.trim() } : { xml: text }).then((r) => { take(r.config); setText(''); toast('The fields are filled from the metadata'); }).catch(caught(setError));
-    };
-    return (
-        <div class="stack">
-            <label>Metadata of the provider, or its address<textarea rows={3} value={text} spellcheck={false} onInput={(e) => setText(e.currentTarget.value)} /></label>
-            <Problem error={error} />
-            <div class="row"><button type="button" disabled={!text.trim()} onClick={read}>Fill the fields from it</button></div>
-        </div>
-    );
-}
-
 function Connection({ open, kinds, roles, onClose }: { open: SsoConnection | SsoKind; kinds: SsoKind[]; roles: RoleInfo[]; onClose: () => void }): JSX.Element {
     const [saved, setSaved] = useState<SsoConnection | null>('id' in open ? open : null);
     const kind = ('id' in open ? kinds.find((k) => k.name === open.kind) : open) as SsoKind;
@@ -183,7 +166,7 @@ function Connection({ open, kinds, roles, onClose }: { open: SsoConnection | Sso
         <Dialog title={saved ? saved.name : `Connect by ${kind.label}`} kind="middle" onClose={onClose}>
             <form class="stack ssoform" onSubmit={(e) => { e.preventDefault(); save(null); }}>
                 <label>Name<input type="text" value={name} maxLength={100} required autofocus placeholder="As people know it" onInput={(e) => setName(e.currentTarget.value)} /></label>
-                {kind.name === 'saml' ? <Metadata take={(c) => setConfig((old) => ({ ...old, ...c }))} /> : null}
+                {kind.name === 'saml' ? <SamlMetadata onRead={(c) => setConfig((old) => ({ ...old, ...c }))} /> : null}
                 {kind.fields.map((f) => <Field key={f.name} field={f} value={config[f.name] ?? standard(f)} wrong={error?.field === `config.${f.name}`} set={(v) => set(f.name, v)} />)}
                 {kind.secret ? <label>{kind.secret}<input type="password" autocomplete="off" value={secret} placeholder={saved?.hasSecret ? 'There is one; a new one replaces it' : ''} onInput={(e) => setSecret(e.currentTarget.value)} /></label> : null}
                 <Ticks label="Roles of everybody who comes this way" all={roles.filter((r) => r.id !== 'api-token').map((r) => ({ id: r.id, name: r.name }))} chosen={config['roles'] as string[]} onChange={(v) => set('roles', v)} />
@@ -192,6 +175,7 @@ function Connection({ open, kinds, roles, onClose }: { open: SsoConnection | Sso
                     <section class="stack" aria-labelledby="theirs">
                         <h3 id="theirs">To enter at the provider</h3>
                         {Object.entries(saved.addresses).map(([k, v]) => <CopyField key={k} label={k} value={v} />)}
+                        {kind.name === 'saml' ? <SamlKey id={saved.id} /> : null}
                     </section>
                 ) : <p class="small soft">What to enter at the provider is shown once this is saved.</p>}
                 {test ? (

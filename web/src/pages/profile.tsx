@@ -5,6 +5,7 @@ import { sayError, session as sessionCell, setTheme, signedOut, theme as themeCe
 import { ApiError, call } from '../lib/api';
 import { useCell } from '../lib/cell';
 import type { Session } from '../lib/types';
+import { AccountSwitch } from '../parts/accounts';
 import { SearchButton } from '../parts/basic';
 import { Connected, OwnSessions, OwnTokens, SecondFactor } from './own';
 import { lengthOf, PASSWORD_MIN, PasswordHint, sentence } from './signin';
@@ -38,6 +39,7 @@ export function Profile(): JSX.Element {
                 <section class="card pad" aria-labelledby="me">
                     <h2 id="me">You</h2>
                     <dl><dt>Name</dt><dd>{session.user.name}</dd><dt>E-mail</dt><dd>{session.user.email}</dd><dt>Roles</dt><dd>{session.user.roles.join(', ')}</dd><dt>Account</dt><dd>{session.account.name}, {session.account.currency}</dd><dt>Farthing</dt><dd>{session.version}</dd></dl>
+                    <AccountSwitch />
                     <h2 id="look">Theme</h2>
                     <span class="seg" role="group" aria-labelledby="look">
                         {(['system', 'light', 'dark'] as Theme[]).map((t) => <button type="button" key={t} aria-pressed={theme === t} onClick={() => setTheme(t)}>{t.charAt(0).toUpperCase() + t.slice(1)}</button>)}

@@ -8,6 +8,7 @@ import { moment } from '../lib/day';
 import type { Session } from '../lib/types';
 import { signOut } from '../pages/profile';
 import { viewAddress } from '../bill/views';
+import { AccountSwitch } from './accounts';
 import { Icon, Logo, type IconName } from './basic';
 import { Dialog } from './panel';
 import { PickList } from './picklist';
@@ -56,6 +57,7 @@ function Map({ onGo }: { onGo?: () => void }): JSX.Element {
     return (
         <>
             <a class="logo" href="/megabill" onClick={(e) => { e.preventDefault(); go('/megabill'); onGo?.(); }}><Logo /><span class="word">Farthing</span></a>
+            <AccountSwitch class="word" />
             {groups.map((g) => (
                 <div class={g === 'Settings' ? 'mapgroup last' : 'mapgroup'} key={g}>
                     <h2>{g}</h2>
