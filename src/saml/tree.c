@@ -58,7 +58,7 @@ static fa_rc declaration(fa_str *xml, fa_err *e)
     const char *end;
     fa_str head;
 
-    if (!fa_str_starts(*xml, FA_STR("<?xml ")))
+    if (!xml->p || !fa_str_starts(*xml, FA_STR("<?xml ")))
         return FA_OK;
     end = memmem(xml->p, xml->n < 200 ? xml->n : 200, "?>", 2);
     if (!end)
