@@ -403,14 +403,13 @@ static fa_rc take_path(fa_arena *a, fa_str text, path *out, fa_err *e)
 {
     reader r = {.a = a, .s = text, .e = e};
     fa_str none;
-    fa_rc rc;
 
     *out = (path){0};
     if (text.n > TEXT_MAX || !fa_utf8_valid(text) || !take_attr(&r, &out->attr, &out->sub))
         return wrong(e, "invalidPath", "the path is no attribute");
     if (!out->sub.n && r.s.n && r.s.p[0] == '[') {
         r.s = (fa_str){r.s.p + 1, r.s.n - 1};
-        if ((rc = inner(&r, ']', &out->filter)))
+        if (inner(&r, ']', &out->filter))
             return fa_at(e, "invalidPath");
         if (r.s.n && r.s.p[0] == '.') {
             r.s = (fa_str){r.s.p + 1, r.s.n - 1};

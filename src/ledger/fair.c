@@ -380,7 +380,7 @@ static fa_rc switch_off(fa_conn *c, fa_err *e)
 static fa_rc settle_as(fa_ledger *l, fa_conn *c, fa_fair_width w, const fa_progress *p, fa_err *e)
 {
     fa_arena a;
-    int64_t stale;
+    int64_t stale = 0;
     fa_rc rc;
 
     if (w == FA_FAIR_OFF)
@@ -493,7 +493,7 @@ done:
 fa_rc fa_fair_check(fa_ledger *l, fa_conn *c, char *what, size_t room, fa_err *e)
 {
     fa_fair_width w;
-    int64_t n;
+    int64_t n = 0;
     fa_rc rc;
 
     what[0] = '\0';

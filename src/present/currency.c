@@ -110,7 +110,7 @@ fa_rc fa_currency_json(fa_ledger *l, fa_arena *a, const fa_filter *scope, int64_
     fa_rate_row *rate;
     const char *const *code;
     size_t nuse, nrate, ncode;
-    bool chosen;
+    bool chosen = false;
 
     if (account_of(l, a, &account, &chosen, e) ||
         fa_currency_uses(l, a, account.currency, scope, deadline_mono_ms, &use, &nuse, e) ||
@@ -599,7 +599,7 @@ static fa_rc read_csv(fa_csv *c, const int at[C__COUNT], fa_str own, fa_arena *a
 
     for (;;) {
         fa_err why = {0};
-        fa_str cell[C__COUNT];
+        fa_str cell[C__COUNT] = {{0}};
         words t;
 
         if (fa_csv_next(c, &more, e))
@@ -671,7 +671,7 @@ static fa_rc count_changes(fa_ledger *l, fa_arena *a, const fa_rate_row *v, size
 fa_rc fa_rates_csv(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str text, bool dry,
                    fa_rates_change *out, fa_err *e)
 {
-    int at[C__COUNT];
+    int at[C__COUNT] = {0};
     fa_rate_row *v = NULL;
     size_t n = 0;
     fa_account account;

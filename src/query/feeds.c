@@ -69,7 +69,7 @@ static fa_rc visit(walk *w, size_t at, const fa_telemetry *by)
             w->e, FA_EDATA,
             "the view that feeds the telemetry \"%.*s\" depends on the virtual tag \"%.*s\","
             " which is split by it",
-            FA_FMT(by->name), FA_FMT(t->name));
+            FA_FMT(by ? by->name : FA_STR("?")), FA_FMT(t->name));
         return fa_at(w->e, "allocations");
     }
     w->colour[at] = GREY;

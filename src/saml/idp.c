@@ -159,7 +159,7 @@ fa_rc fa_op_metadata(fa_arena *a, const json_t *q, json_t **out, fa_err *e)
     size_t n = 0;
     fa_rc rc;
 
-    if ((rc = fa_tree_read(fa_op_text(q, "xml"), true, &doc, e))) {
+    if (fa_tree_read(fa_op_text(q, "xml"), true, &doc, e)) {
         char why[sizeof e->msg];
 
         snprintf(why, sizeof why, "%s", e->msg);
