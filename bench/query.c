@@ -103,7 +103,7 @@ static void add_measure(fa_plan *p, const char *name)
 {
     fa_err e = {0};
 
-    if (fa_cost_type_find(fa_str_of(name), &p->measure[p->nmeasure].type, &e))
+    if (fa_cost_type_find(fa_str_of(name), FA_FAIR_OFF, &p->measure[p->nmeasure].type, &e))
         die(name, &e);
     p->measure[p->nmeasure++].agg = FA_AGG_SUM;
 }

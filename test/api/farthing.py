@@ -71,11 +71,11 @@ class Answer:
 
 
 class Server:
-    def __init__(self, data, env=None, args=()):
+    def __init__(self, data, env=None, args=(), program=PROGRAM):
         self.data = pathlib.Path(data)
         self.log = open(TMP / f"server-{len(_servers)}.log", "w+", encoding="utf-8", errors="replace")
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *args],
+            [program, "serve", "--data", str(data), "--listen", "127.0.0.1:0", *args],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True,
             env={**os.environ, **(env or {})})
         line = self.process.stdout.readline()

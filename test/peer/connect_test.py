@@ -141,7 +141,8 @@ def rsa():
 
 
 def stand(kind, config):
-    path = TMP / f"{kind}-{uuid.uuid4()}.json"
+    path = TMP / "peers" / f"{kind}-{uuid.uuid4()}.json"  # what the other side knows: secrets are at home there
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(config))
     return node("stand.mjs", kind, path)
 
