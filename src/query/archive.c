@@ -46,10 +46,7 @@ typedef struct reader {
     const fa_plan *p;
     const fa_buckets *k;
     const fa_groups *g;
-    fa_stat_cell *cell;
-    size_t n, cap;
-    uint32_t *slot; /* (bucket, group) to place + 1 */
-    size_t nslot;
+    fa_cells cells; /* of fa_stat_cell */
 } reader;
 
 static uint32_t bucket_of(const reader *r, int64_t when)
@@ -57,45 +54,6 @@ static uint32_t bucket_of(const reader *r, int64_t when)
     if (r->k->kind == FA_HOUR)
         return (uint32_t)(when / 3600000 - (int64_t)r->k->from * 24);
     return r->k->of_day[when - r->k->from];
-}
-
-static size_t place(const reader *r, uint32_t bucket, uint32_t group)
-{
-    uint64_t h = ((uint64_t)bucket << 32 | group) * 0x9e3779b97f4a7c15u;
-    size_t at = (size_t)(h >> 20) & (r->nslot - 1);
-
-    while (r->slot[at] &&
-           (r->cell[r->slot[at] - 1].bucket != bucket || r->cell[r->slot[at] - 1].group != group))
-        at = (at + 1) & (r->nslot - 1);
-    return at;
-}
-
-static fa_stat_cell *cell_of(reader *r, uint32_t bucket, uint32_t group)
-{
-    size_t at;
-
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 1024;
-        fa_stat_cell *cell = fa_arena_array(r->a, cap, sizeof *cell);
-        uint32_t *slot = fa_arena_array(r->a, cap * 2, sizeof *slot);
-
-        if (!cell || !slot || cap > UINT32_MAX / 4)
-            return NULL;
-        if (r->n)
-            memcpy(cell, r->cell, r->n * sizeof *cell);
-        r->cell = cell;
-        r->slot = slot;
-        r->nslot = cap * 2;
-        r->cap = cap;
-        for (size_t i = 0; i < r->n; i++)
-            r->slot[place(r, cell[i].bucket, cell[i].group)] = (uint32_t)i + 1;
-    }
-    at = place(r, bucket, group);
-    if (!r->slot[at]) {
-        r->cell[r->n] = (fa_stat_cell){.bucket = bucket, .group = group};
-        r->slot[at] = (uint32_t)++r->n;
-    }
-    return &r->cell[r->slot[at] - 1];
 }
 
 static fa_i128 number_at(const fa_col *c, size_t r)
@@ -111,7 +69,8 @@ static fa_rc add_cells(void *user, const fa_batch *b, fa_err *e)
 
     for (size_t r = 0; r < b->rows; r++) {
         uint32_t group = (uint32_t)number_at(&b->col[2], r);
-        fa_stat_cell *cell = cell_of(o, bucket_of(o, (int64_t)number_at(&b->col[0], r)), group);
+        fa_stat_cell *cell =
+            fa_cells_get(&o->cells, bucket_of(o, (int64_t)number_at(&b->col[0], r)), group);
 
         if (!cell)
             return fa_oom(e);
@@ -187,7 +146,7 @@ fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buck
                       const fa_groups *g, fa_stat_cell **out, size_t *n, fa_err *e)
 {
     fa_conn *c = NULL;
-    reader r = {.a = a, .p = p, .k = k, .g = g};
+    reader r = {.a = a, .p = p, .k = k, .g = g, .cells = {.a = a, .stride = sizeof(fa_stat_cell)}};
     int32_t first, last;
     size_t i = fa_slice_of(g, 0, k->from, k->to, &first, &last);
     fa_rc rc = fa_conn_get(fa_ledger_engine(l), &c, e);
@@ -200,7 +159,7 @@ fa_rc fa_archive_read(fa_ledger *l, fa_arena *a, const fa_plan *p, const fa_buck
         rc = read_slice(l, c, &r, &q, e);
     }
     fa_conn_put(c);
-    *out = r.cell;
-    *n = r.n;
+    *out = (fa_stat_cell *)(void *)r.cells.p;
+    *n = r.cells.n;
     return rc;
 }

@@ -272,6 +272,17 @@ typedef struct fa_stat {
     fa_i128 sum, min, max;
     int64_t n; /* values */
 } fa_stat;
+/* ---- cells.c: entries that begin with their bucket and group (two uint32_t), found by them ---- */
+typedef struct fa_cells {
+    fa_arena *a;
+    size_t    stride; /* of an entry: sizeof its type */
+    char     *p;      /* [n] entries, in the order in which they came */
+    uint32_t *slot;
+    size_t    n, cap, nslot;
+} fa_cells;
+void *fa_cells_get(fa_cells *t, uint32_t bucket, uint32_t group); /* new ones are zero but for the two; NULL: out of memory */
+void *fa_cells_at(const fa_cells *t, size_t i);
+
 typedef struct fa_stat_cell {
     uint32_t bucket, group;
     int64_t rows;

@@ -253,73 +253,7 @@ static fa_rc no_rate(const fa_money *m, fa_str currency, int32_t day, fa_err *e)
                       "currency");
 }
 
-/* ---- cells that grow ---- */
-
-/* Entries begin with a bucket and a group, and are found by them. */
-typedef struct table {
-    char *p;
-    uint32_t *slot;
-    size_t stride, n, cap, nslot;
-} table;
-
-static uint32_t *head_of(const table *t, size_t i)
-{
-    return (uint32_t *)(void *)(t->p + i * t->stride);
-}
-
-static size_t slot_of(const table *t, uint32_t bucket, uint32_t group)
-{
-    uint64_t h = ((uint64_t)bucket << 32 | group) * 0x9e3779b97f4a7c15u;
-    size_t at = (size_t)(h >> 20) & (t->nslot - 1);
-
-    while (t->slot[at] &&
-           (head_of(t, t->slot[at] - 1)[0] != bucket || head_of(t, t->slot[at] - 1)[1] != group))
-        at = (at + 1) & (t->nslot - 1);
-    return at;
-}
-
-static bool grow(table *t)
-{
-    size_t cap = t->cap ? t->cap * 2 : 1024;
-    char *p = cap <= UINT32_MAX / 4 ? realloc(t->p, cap * t->stride) : NULL;
-    uint32_t *slot;
-
-    if (!p)
-        return false;
-    t->p = p;
-    if (!(slot = calloc(cap * 2, sizeof *slot)))
-        return false;
-    free(t->slot);
-    t->slot = slot;
-    t->nslot = cap * 2;
-    t->cap = cap;
-    for (size_t i = 0; i < t->n; i++)
-        t->slot[slot_of(t, head_of(t, i)[0], head_of(t, i)[1])] = (uint32_t)i + 1;
-    return true;
-}
-
-/* NULL: out of memory. New entries are zero. */
-static void *entry_of(table *t, uint32_t bucket, uint32_t group)
-{
-    size_t at;
-
-    if (t->n == t->cap && !grow(t))
-        return NULL;
-    at = slot_of(t, bucket, group);
-    if (!t->slot[at]) {
-        memset(head_of(t, t->n), 0, t->stride);
-        head_of(t, t->n)[0] = bucket;
-        head_of(t, t->n)[1] = group;
-        t->slot[at] = (uint32_t)++t->n;
-    }
-    return head_of(t, t->slot[at] - 1);
-}
-
-static void table_free(table *t)
-{
-    free(t->p);
-    free(t->slot);
-}
+/* ---- cells until they are complete ---- */
 
 typedef struct sum_entry {
     fa_cell c;
@@ -397,7 +331,7 @@ typedef struct scan_work {
     fa_prices **of_group; /* [ngroup] */
     fa_prices **price;    /* the different ones */
     size_t nprice;
-    table t;
+    fa_cells t;
     fa_err *e;
 } scan_work;
 
@@ -486,7 +420,7 @@ static bool has_money(const fa_cell *c)
 /* One stretch of one group into its cell. */
 static fa_rc add_product(scan_work *w, const fa_cell *c, uint32_t bucket, fa_price price)
 {
-    sum_entry *to = entry_of(&w->t, bucket, c->group);
+    sum_entry *to = fa_cells_get(&w->t, bucket, c->group);
 
     if (!to)
         return fa_oom(w->e);
@@ -579,7 +513,7 @@ static fa_rc join(scan_work *w, const fa_cell *home, size_t nhome, fa_cell **out
     if (nhome)
         memcpy(all, home, nhome * sizeof *all);
     for (size_t i = 0; i < w->t.n; i++) {
-        const sum_entry *s = (const sum_entry *)(const void *)head_of(&w->t, i);
+        const sum_entry *s = fa_cells_at(&w->t, i);
         fa_cell *c = &all[nhome + i];
 
         *c = s->c;
@@ -619,7 +553,7 @@ fa_rc fa_money_scan(fa_ledger *l, const fa_plan *p, fa_arena *a, const fa_scan *
 {
     scan_work w = {.l = l, .p = p, .m = p->money, .a = a, .q = q, .ngroup = ngroup, .e = e};
     bool money = (q->measures & ((1u << FA_M__MONEY) - 1)) != 0;
-    fa_arena piece;
+    fa_arena piece, cells;
     size_t home;
     fa_rc rc;
 
@@ -632,10 +566,12 @@ fa_rc fa_money_scan(fa_ledger *l, const fa_plan *p, fa_arena *a, const fa_scan *
         return fa_engine_scan(fa_ledger_engine(l), a, q, out, n, e);
     fa_arena_init(&piece, (size_t)4 << 30);
     fa_arena_count(&piece);
+    fa_arena_init(&cells, (size_t)4 << 30);
+    fa_arena_count(&cells);
     w.piece = &piece;
-    w.t.stride = (sizeof(sum_entry) + 15) / 16 * 16;
+    w.t = (fa_cells){.a = &cells, .stride = sizeof(sum_entry)};
     rc = scan_both(&w, home, out, n);
-    table_free(&w.t);
+    fa_arena_release(&cells);
     fa_arena_release(&piece);
     return rc;
 }
@@ -682,7 +618,7 @@ typedef struct rows_work {
     const fa_plan *p;
     const fa_buckets *k;
     fa_prices **of_group;
-    table t;
+    fa_cells t;
     fa_err *e;
 } rows_work;
 
@@ -710,7 +646,7 @@ static fa_rc add_rows(rows_work *w, const fa_stat_cell *cell, size_t n)
             }
         }
         c.bucket = hours ? c.bucket : w->k->of_day[c.bucket];
-        to = entry_of(&w->t, c.bucket, c.group);
+        to = fa_cells_get(&w->t, c.bucket, c.group);
         if (!to)
             return fa_oom(w->e);
         memset(rest, 0, sizeof rest);
@@ -732,7 +668,7 @@ static fa_rc out_rows(rows_work *w, fa_arena *a, fa_stat_cell **out, size_t *n)
     if (!all)
         return fa_oom(w->e);
     for (size_t i = 0; i < w->t.n; i++) {
-        const stat_entry *s = (const stat_entry *)(const void *)head_of(&w->t, i);
+        const stat_entry *s = fa_cells_at(&w->t, i);
 
         all[i] = s->c;
         for (size_t m = 0; m < w->p->nmeasure; m++)
@@ -772,13 +708,12 @@ fa_rc fa_money_archive(fa_ledger *l, const fa_plan *p, fa_arena *a, const fa_buc
         of_day[i] = (uint32_t)i;
     if (k->kind != FA_HOUR)
         fine = (fa_buckets){k->from, k->to, FA_DAY, days, of_day};
-    w.t.stride = (sizeof(stat_entry) + 15) / 16 * 16;
+    w.t = (fa_cells){.a = a, .stride = sizeof(stat_entry)};
     rc = fa_archive_read(l, a, p, &fine, g, &cell, &ncell, e);
     if (!rc)
         rc = add_rows(&w, cell, ncell);
     if (!rc)
         rc = out_rows(&w, a, out, n);
-    table_free(&w.t);
     return rc;
 }
 

@@ -43,9 +43,7 @@ typedef struct run {
     parts now, next;
     fa_i128 *share; /* [nm][room] */
     size_t room;
-    rl_cell *cell;
-    size_t ncell, cap, nslot;
-    uint32_t *slot; /* (bucket, group) to place + 1 */
+    fa_cells cells; /* of rl_cell */
     uint32_t serial;
     fa_groups *lines;       /* wanted instead of cells: which lines have a part in the answer */
     const fa_filter *scope; /* of the lines: what is not shown whole is not shown */
@@ -428,45 +426,6 @@ static fa_rc check_sum(const run *r, const sum_in *in)
 
 /* ---- groups ---- */
 
-static size_t cell_slot(const run *r, uint32_t bucket, uint32_t group)
-{
-    uint64_t h = ((uint64_t)bucket << 32 | group) * 0x9e3779b97f4a7c15u;
-    size_t at = (size_t)(h >> 20) & (r->nslot - 1);
-
-    while (r->slot[at] &&
-           (r->cell[r->slot[at] - 1].bucket != bucket || r->cell[r->slot[at] - 1].group != group))
-        at = (at + 1) & (r->nslot - 1);
-    return at;
-}
-
-static rl_cell *cell_of(run *r, uint32_t bucket, uint32_t group)
-{
-    size_t at;
-
-    if (r->ncell == r->cap) {
-        size_t cap = r->cap ? r->cap * 2 : 1024;
-        rl_cell *cell = fa_arena_array(r->a, cap, sizeof *cell);
-        uint32_t *slot = fa_arena_array(r->a, cap * 2, sizeof *slot);
-
-        if (!cell || !slot || cap > UINT32_MAX / 4)
-            return NULL;
-        if (r->ncell)
-            memcpy(cell, r->cell, r->ncell * sizeof *cell);
-        r->cell = cell;
-        r->slot = slot;
-        r->nslot = cap * 2;
-        r->cap = cap;
-        for (size_t i = 0; i < r->ncell; i++)
-            r->slot[cell_slot(r, cell[i].bucket, cell[i].group)] = (uint32_t)i + 1;
-    }
-    at = cell_slot(r, bucket, group);
-    if (!r->slot[at]) {
-        r->cell[r->ncell] = (rl_cell){.bucket = bucket, .group = group};
-        r->slot[at] = (uint32_t)++r->ncell;
-    }
-    return &r->cell[r->slot[at] - 1];
-}
-
 /* The group of a part; FA_NO_GROUP: the filter or a row rule leaves it out. */
 static fa_rc group_of(run *r, const part *p, uint32_t *out)
 {
@@ -513,7 +472,7 @@ static fa_rc add_parts(run *r, const sum_in *in)
             r->passes[in->atom] = true;
             break;
         }
-        if (!(c = cell_of(r, in->bucket, group)))
+        if (!(c = fa_cells_get(&r->cells, in->bucket, group)))
             return fa_oom(r->e);
         if (c->seen != r->serial)
             c->rows += in->rows;
@@ -781,11 +740,16 @@ static fa_rc run_program(run *r, const rl_program *about)
 fa_rc rl_run(const rl_program *about, fa_arena *a, const fa_buckets *k, bool by_rows, bool before,
              rl_out *o)
 {
-    run r = {.a = a, .k = k, .by_rows = by_rows, .before = before, .o = o};
+    run r = {.a = a,
+             .k = k,
+             .by_rows = by_rows,
+             .before = before,
+             .o = o,
+             .cells = {.a = a, .stride = sizeof(rl_cell)}};
     fa_rc rc = run_program(&r, about);
 
-    *(before ? &o->before : &o->now) = r.cell;
-    *(before ? &o->nbefore : &o->nnow) = r.ncell;
+    *(before ? &o->before : &o->now) = (rl_cell *)(void *)r.cells.p;
+    *(before ? &o->nbefore : &o->nnow) = r.cells.n;
     return rc;
 }
 
