@@ -6,24 +6,17 @@
  * that was stopped in the middle simply does it again.
  */
 #include "custom/custom.h"
-#include "job/job.h"
+#include "job/inner.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { EVERY_MS = 60000, ASK_MS = 6 * 3600000, SLACK_MS = 5000 };
 
 struct fa_feeder {
     fa_ledger *l;
     fa_net *net;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool is_stopped;        /* under lock */
-    volatile bool stopping; /* the same, for who only looks */
-    int64_t every_ms, since_ms;
+    job_loop loop;
+    int64_t since_ms;
     uint64_t generation; /* what custom costs were made for */
     int32_t day;
 };
@@ -49,16 +42,6 @@ static void feed_one(fa_feeder *f, fa_arena *a, const fa_telemetry *t, int64_t s
                    FA_FMT(t->id), (long long)in[i].rows, (long long)in[i].rejected, in[i].changed);
 }
 
-static bool stopped(fa_feeder *f)
-{
-    bool yes;
-
-    pthread_mutex_lock(&f->lock);
-    yes = f->is_stopped;
-    pthread_mutex_unlock(&f->lock);
-    return yes;
-}
-
 /* Dictionaries, files of custom costs, and the custom costs that follow from the bill or from the day. */
 static void feed_others(fa_feeder *f)
 {
@@ -66,12 +49,12 @@ static void feed_others(fa_feeder *f)
     int32_t today = fa_ms_day(fa_now_ms());
     fa_err e = {0};
 
-    if (stopped(f))
+    if (job_loop_stopping(&f->loop))
         return;
-    fa_tag_feeds(f->l, f->net, &f->stopping);
+    fa_tag_feeds(f->l, f->net, &f->loop.stopping);
     fa_custom_drop(f->l);
     generation = fa_ledger_generation(f->l);
-    if (stopped(f) || (generation == f->generation && today == f->day))
+    if (job_loop_stopping(&f->loop) || (generation == f->generation && today == f->day))
         return;
     if (fa_custom_refresh(f->l, &e))
         fa_log(FA_LOG_WARN, "custom_cost", "error=\"%s\"", e.msg);
@@ -79,8 +62,9 @@ static void feed_others(fa_feeder *f)
     f->day = today;
 }
 
-static void pass(fa_feeder *f)
+static void pass(void *arg)
 {
+    fa_feeder *f = arg;
     int64_t start = fa_now_ms();
     fa_telemetry *t;
     fa_arena a, one;
@@ -91,7 +75,7 @@ static void pass(fa_feeder *f)
     if (fa_telemetry_list(f->l, &a, &t, &n, &e))
         fa_log(FA_LOG_WARN, "telemetry", "error=\"%s\"", e.msg);
     else
-        for (size_t i = 0; i < n && !stopped(f); i++) {
+        for (size_t i = 0; i < n && !job_loop_stopping(&f->loop); i++) {
             fa_arena_init(&one, 0);
             feed_one(f, &one, &t[i], f->since_ms);
             fa_arena_release(&one);
@@ -101,50 +85,20 @@ static void pass(fa_feeder *f)
     feed_others(f);
 }
 
-static void *run(void *arg)
-{
-    fa_feeder *f = arg;
-
-    while (!stopped(f)) {
-        struct timespec until;
-
-        pass(f);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += f->every_ms / 1000;
-        until.tv_nsec += f->every_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        pthread_mutex_lock(&f->lock);
-        if (!f->is_stopped)
-            (void)pthread_cond_timedwait(&f->wake, &f->lock, &until);
-        pthread_mutex_unlock(&f->lock);
-    }
-    return NULL;
-}
-
 fa_rc fa_feeder_open(fa_ledger *l, fa_net *net, fa_feeder **out, fa_err *e)
 {
     fa_feeder *f = calloc(1, sizeof *f);
     const char *every = getenv("FARTHING_FEED_MS"); /* tests wait less */
     long ms = every ? strtol(every, NULL, 10) : 0;
-    int rc;
 
     *out = NULL;
     if (!f)
         return fa_oom(e);
     f->l = l;
     f->net = net;
-    f->every_ms = ms > 0 && ms <= EVERY_MS ? ms : EVERY_MS;
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->wake, NULL);
-    rc = pthread_create(&f->thread, NULL, run, f);
-    if (rc) {
-        pthread_cond_destroy(&f->wake);
-        pthread_mutex_destroy(&f->lock);
+    if (job_loop_start(&f->loop, "feed", ms > 0 && ms <= EVERY_MS ? ms : EVERY_MS, pass, f, e)) {
         free(f);
-        return fa_fail(e, FA_EENV, "could not start a thread: %s", strerrordesc_np(rc));
+        return e->rc;
     }
     *out = f;
     return FA_OK;
@@ -152,15 +106,7 @@ fa_rc fa_feeder_open(fa_ledger *l, fa_net *net, fa_feeder **out, fa_err *e)
 
 void fa_feeder_close(fa_feeder *f)
 {
-    if (!f)
-        return;
-    fa_flag_set(&f->stopping);
-    pthread_mutex_lock(&f->lock);
-    f->is_stopped = true;
-    pthread_cond_signal(&f->wake);
-    pthread_mutex_unlock(&f->lock);
-    pthread_join(f->thread, NULL);
-    pthread_cond_destroy(&f->wake);
-    pthread_mutex_destroy(&f->lock);
+    if (f)
+        job_loop_stop(&f->loop);
     free(f);
 }

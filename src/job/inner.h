@@ -8,6 +8,24 @@
 
 #include <pthread.h>
 
+/* ---- loop.c: a thread of its own that calls pass(user) every every_ms ---- */
+typedef struct job_loop {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    volatile bool stopping; /* read with job_loop_stopping, or handed to a call that is to end early */
+    int64_t every_ms;
+    void (*pass)(void *user);
+    void *user;
+} job_loop;
+/* name: at most 15 bytes. */
+FA_MUST_CHECK fa_rc job_loop_start(job_loop *p, const char *name, int64_t every_ms, void (*pass)(void *), void *user, fa_err *e);
+void job_loop_stop(job_loop *p); /* waits for the pass that runs */
+static inline bool job_loop_stopping(const job_loop *p)
+{
+    return fa_flag_get(&p->stopping);
+}
+
 enum { JOB_MAX = 128, JOB_TEXT = 256, JOB_MESSAGE = 1400, JOB_ATTEMPTS = 5 };
 
 typedef enum { QUEUED, RUNNING, DONE, FAILED, CANCELLED } job_state;
@@ -36,8 +54,7 @@ struct fa_jobs {
     void *user;
     fa_pool *pool, *fetch_pool;
     pthread_mutex_t lock; /* list, closing */
-    pthread_cond_t wake;  /* the scheduler: time to stop */
-    pthread_t scheduler;
+    job_loop scheduler;
     bool scheduling;
     job list[JOB_MAX];
     bool closing;

@@ -576,7 +576,6 @@ fa_rc fa_jobs_open(fa_ledger *l, fa_net *net, const char *folders, fa_job_watch 
     gethostname(host, sizeof host - 1);
     snprintf(j->lease, sizeof j->lease, "%s:%ld", host, (long)getpid());
     pthread_mutex_init(&j->lock, NULL);
-    pthread_cond_init(&j->wake, NULL);
     if ((folders && !j->folders && (rc = fa_oom(e))) ||
         (rc = fa_pool_open("load", 1, MAX_WAITING + 1, &j->pool, e)) ||
         (rc = fa_pool_open("fetch", 2, MAX_WAITING + 1, &j->fetch_pool, e)) ||
@@ -596,7 +595,6 @@ void fa_jobs_stop(fa_jobs *j)
     j->closing = true;
     for (size_t i = 0; i < JOB_MAX; i++)
         fa_flag_set(&j->list[i].cancel);
-    pthread_cond_broadcast(&j->wake);
     pthread_mutex_unlock(&j->lock);
     job_schedule_stop(j);
     fa_pool_stop(j->fetch_pool);
@@ -610,7 +608,6 @@ void fa_jobs_close(fa_jobs *j)
     fa_jobs_stop(j);
     fa_pool_close(j->fetch_pool);
     fa_pool_close(j->pool);
-    pthread_cond_destroy(&j->wake);
     pthread_mutex_destroy(&j->lock);
     free(j->folders);
     free(j);

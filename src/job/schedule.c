@@ -6,10 +6,8 @@
  */
 #include "job/inner.h"
 
-#include <signal.h>
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #define JITTER_MS 300000u
 
@@ -31,8 +29,9 @@ int64_t fa_job_next(fa_str schedule, fa_str connection_id, int64_t after_ms)
     return next + (int64_t)(jitter % JITTER_MS);
 }
 
-static void look(fa_jobs *j)
+static void look(void *arg)
 {
+    fa_jobs *j = arg;
     fa_arena a;
     fa_connection *c;
     char id[37];
@@ -57,45 +56,17 @@ static void look(fa_jobs *j)
     fa_arena_release(&a);
 }
 
-static void *watch(void *arg)
-{
-    fa_jobs *j = arg;
-    struct timespec until;
-    bool closing = false;
-
-    while (!closing) {
-        look(j);
-        pthread_mutex_lock(&j->lock);
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-        if (!j->closing)
-            pthread_cond_timedwait(&j->wake, &j->lock, &until);
-        closing = j->closing;
-        pthread_mutex_unlock(&j->lock);
-    }
-    return NULL;
-}
-
 fa_rc job_schedule_start(fa_jobs *j, fa_err *e)
 {
-    sigset_t all, old;
-    int rc;
-
-    sigfillset(&all); /* signals belong to the main thread */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&j->scheduler, NULL, watch, j);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc)
-        return fa_fail(e, FA_EENV, "could not start the scheduler");
-    pthread_setname_np(j->scheduler, "schedule");
+    if (job_loop_start(&j->scheduler, "schedule", 1000, look, j, e))
+        return e->rc;
     j->scheduling = true;
     return FA_OK;
 }
 
 void job_schedule_stop(fa_jobs *j)
 {
-    if (!j->scheduling)
-        return;
-    pthread_join(j->scheduler, NULL);
+    if (j->scheduling)
+        job_loop_stop(&j->scheduler);
     j->scheduling = false;
 }
