@@ -196,3 +196,31 @@ fa_rc fa_audit_verify(fa_ledger *l, fa_arena *a, fa_audit_report *out, fa_err *e
     out->last_hash = fa_arena_dup(a, fa_str_of(last));
     return out->last_hash.p ? FA_OK : fa_oom(e);
 }
+
+fa_rc fa_user_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_user *u,
+                    fa_str before, fa_str after, fa_err *e)
+{
+    return fa_audit_add(l, by,
+                        &(fa_audit){.action = action,
+                                    .object_type = "user",
+                                    .object_id = u->id,
+                                    .object_name = u->email,
+                                    .before = before,
+                                    .after = after,
+                                    .severity = "high"},
+                        e);
+}
+
+fa_rc fa_team_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_team *t,
+                    fa_str before, fa_str after, fa_err *e)
+{
+    return fa_audit_add(l, by,
+                        &(fa_audit){.action = action,
+                                    .object_type = "group",
+                                    .object_id = t->id,
+                                    .object_name = t->name,
+                                    .before = before,
+                                    .after = after,
+                                    .severity = "high"},
+                        e);
+}

@@ -315,14 +315,7 @@ static fa_rc make_user(entry *t, fa_err *e)
         (rc = fa_json_pairs(t->a, &after, e, "email", t->u.email, "name", t->u.name, "roles",
                             t->roles, "subject", t->v->subject, NULL)))
         return rc;
-    return fa_audit_add(t->l, &system,
-                        &(fa_audit){.action = "user.create",
-                                    .object_type = "user",
-                                    .object_id = t->u.id,
-                                    .object_name = t->u.email,
-                                    .after = after,
-                                    .severity = "high"},
-                        e);
+    return fa_user_audit(t->l, &system, "user.create", &t->u, FA_STR(""), after, e);
 }
 
 /* The provider of this connection made the account by SCIM, and nobody is connected with it here yet. */
@@ -458,15 +451,7 @@ static fa_rc roles_changed(entry *t, fa_str before, fa_str after, fa_err *e)
     if ((rc = fa_json_pairs(t->a, &was, e, "roles", before, NULL)) ||
         (rc = fa_json_pairs(t->a, &is, e, "roles", after, NULL)))
         return rc;
-    return fa_audit_add(t->l, &system,
-                        &(fa_audit){.action = "user.change",
-                                    .object_type = "user",
-                                    .object_id = t->u.id,
-                                    .object_name = t->u.email,
-                                    .before = was,
-                                    .after = is,
-                                    .severity = "high"},
-                        e);
+    return fa_user_audit(t->l, &system, "user.change", &t->u, was, is, e);
 }
 
 static fa_rc admin_team(entry *t, fa_str *id, fa_err *e)
@@ -702,14 +687,7 @@ static fa_rc link_done(entry *t, fa_federated *out, fa_err *e)
     if ((rc = fa_json_pairs(t->a, &after, e, "connection", t->c->name, "subject", t->v->subject,
                             NULL)))
         return rc;
-    return fa_audit_add(t->l, &actor,
-                        &(fa_audit){.action = "identity.link",
-                                    .object_type = "user",
-                                    .object_id = t->u.id,
-                                    .object_name = t->u.email,
-                                    .after = after,
-                                    .severity = "high"},
-                        e);
+    return fa_user_audit(t->l, &actor, "identity.link", &t->u, FA_STR(""), after, e);
 }
 
 static fa_rc settle(entry *t, fa_federated *out, fa_err *e)

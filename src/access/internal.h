@@ -25,6 +25,12 @@ FA_MUST_CHECK fa_rc fa_person_live(fa_ledger *l, fa_arena *a, fa_str id, fa_user
 void fa_must_enroll(const fa_policy *p, const fa_user *u, int64_t now, fa_caller *c);
 FA_MUST_CHECK fa_rc fa_borrow_eyes(fa_ledger *l, fa_arena *a, fa_str view_as, fa_caller *c, fa_err *e);
 
+/* audit.c: a change of a person, or of a group; of high severity. In the transaction of the change. */
+FA_MUST_CHECK fa_rc fa_user_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_user *u, fa_str before,
+                                  fa_str after, fa_err *e);
+FA_MUST_CHECK fa_rc fa_team_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_team *t, fa_str before,
+                                  fa_str after, fa_err *e);
+
 /* mail.c: tells the person an audited change is about. In its transaction; never fails. */
 void fa_mail_notice(fa_ledger *l, const fa_caller *by, const fa_audit *v);
 

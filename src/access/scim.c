@@ -148,20 +148,6 @@ static fa_rc user_json(fa_arena *a, const fa_user *u, fa_str external, fa_str *o
                          u->state, "externalId", external, NULL);
 }
 
-static fa_rc user_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_user *u,
-                        fa_str before, fa_str after, fa_err *e)
-{
-    return fa_audit_add(l, by,
-                        &(fa_audit){.action = action,
-                                    .object_type = "user",
-                                    .object_id = u->id,
-                                    .object_name = u->email,
-                                    .before = before,
-                                    .after = after,
-                                    .severity = "high"},
-                        e);
-}
-
 /* An administrator, and whoever may break the glass, is no client's to change. */
 static fa_rc may_touch(fa_ledger *l, fa_arena *a, const fa_user *u, fa_err *e)
 {
@@ -249,11 +235,11 @@ static fa_rc user_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_u
     v->id = u.id;
     if ((rc = fa_scim_ref_put(s, account, FA_STR("user"), &ref, e)) ||
         (rc = user_json(a, &u, v->external_id, &after, e)) ||
-        (rc = user_audit(l, by,
-                         fresh                      ? "user.create"
-                         : was_active && !v->active ? "user.disable"
-                                                    : "user.change",
-                         &u, before, after, e)))
+        (rc = fa_user_audit(l, by,
+                            fresh                      ? "user.create"
+                            : was_active && !v->active ? "user.disable"
+                                                       : "user.change",
+                            &u, before, after, e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -282,7 +268,7 @@ static fa_rc user_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str 
         (rc = fa_acl_row_heir(s, account, id, FA_STR(""), e)) ||
         (rc = fa_user_delete(s, account, id, e)) ||
         (rc = fa_scim_ref_drop(s, account, FA_STR("user"), id, e)) ||
-        (rc = user_audit(l, by, "user.delete", &u, before, FA_STR(""), e)))
+        (rc = fa_user_audit(l, by, "user.delete", &u, before, FA_STR(""), e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -300,19 +286,6 @@ fa_rc fa_scim_user_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str
 }
 
 /* ---- groups ---- */
-
-static fa_rc group_audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_team *t,
-                         fa_str after, fa_err *e)
-{
-    return fa_audit_add(l, by,
-                        &(fa_audit){.action = action,
-                                    .object_type = "group",
-                                    .object_id = t->id,
-                                    .object_name = t->name,
-                                    .after = after,
-                                    .severity = "high"},
-                        e);
-}
 
 static fa_rc group_open(fa_ledger *l, fa_arena *a, const fa_scim_group *v, fa_team *t, fa_err *e)
 {
@@ -403,7 +376,8 @@ static fa_rc group_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_scim_
         (rc = fa_scim_ref_put(s, account, FA_STR("group"), &ref, e)) ||
         (rc = fa_json_pairs(a, &after, e, "name", t.name, "externalId", v->external_id, "members",
                             fa_str_of(count), NULL)) ||
-        (rc = group_audit(l, by, fresh ? "group.create" : "group.change", &t, after, e)))
+        (rc = fa_team_audit(l, by, fresh ? "group.create" : "group.change", &t, FA_STR(""), after,
+                            e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -434,7 +408,7 @@ fa_rc fa_scim_group_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_st
     if (!(rc = group_open(l, a, &(fa_scim_group){.id = id}, &t, e)) &&
         !(rc = fa_team_delete(s, account, id, e)) &&
         !(rc = fa_scim_ref_drop(s, account, FA_STR("group"), id, e)) &&
-        !(rc = group_audit(l, by, "group.delete", &t, FA_STR(""), e)))
+        !(rc = fa_team_audit(l, by, "group.delete", &t, FA_STR(""), FA_STR(""), e)))
         rc = fa_admins_stay(l, a, e);
     return fa_store_leave(s, opened, rc, e);
 }

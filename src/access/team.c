@@ -230,15 +230,7 @@ static fa_rc team_save(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id
         (w->claims && (rc = set_claims(l, t->id, w->claims, e))) ||
         (rc = fa_team_get(s, a, account, t->id, t, e)) || (rc = team_json(a, t, &after, e)))
         return rc;
-    rc = fa_audit_add(l, by,
-                      &(fa_audit){.action = id.n ? "group.change" : "group.create",
-                                  .object_type = "group",
-                                  .object_id = t->id,
-                                  .object_name = t->name,
-                                  .before = before,
-                                  .after = after,
-                                  .severity = "high"},
-                      e);
+    rc = fa_team_audit(l, by, id.n ? "group.change" : "group.create", t, before, after, e);
     return rc ? rc : fa_admins_stay(l, a, e);
 }
 
@@ -270,14 +262,7 @@ static fa_rc team_remove(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str 
         return fa_fail(e, FA_ECONFLICT, "this group is managed by provisioning (SCIM)");
     if ((rc = fa_caller_may_give(l, a, by, t.roles, e)) || (rc = fa_team_delete(s, account, id, e)))
         return rc;
-    rc = fa_audit_add(l, by,
-                      &(fa_audit){.action = "group.delete",
-                                  .object_type = "group",
-                                  .object_id = id,
-                                  .object_name = t.name,
-                                  .before = before,
-                                  .severity = "high"},
-                      e);
+    rc = fa_team_audit(l, by, "group.delete", &t, before, FA_STR(""), e);
     return rc ? rc : fa_admins_stay(l, a, e);
 }
 
@@ -316,15 +301,8 @@ static fa_rc team_join(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str te
                 : fa_team_drop_member(s, account, team, user, FA_STR(""), e);
     if (rc || (rc = fa_json_pairs(a, &what, e, "user", u.id, "email", u.email, NULL)))
         return rc;
-    rc = fa_audit_add(l, by,
-                      &(fa_audit){.action = member ? "group.add_member" : "group.remove_member",
-                                  .object_type = "group",
-                                  .object_id = team,
-                                  .object_name = t.name,
-                                  .before = member ? FA_STR("") : what,
-                                  .after = member ? what : FA_STR(""),
-                                  .severity = "high"},
-                      e);
+    rc = fa_team_audit(l, by, member ? "group.add_member" : "group.remove_member", &t,
+                       member ? FA_STR("") : what, member ? what : FA_STR(""), e);
     return rc ? rc : fa_admins_stay(l, a, e);
 }
 

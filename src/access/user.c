@@ -19,20 +19,6 @@ static fa_rc user_json(fa_arena *a, const fa_user *u, fa_str *out, fa_err *e)
                          u->roles, "state", u->state, NULL);
 }
 
-static fa_rc audit(fa_ledger *l, const fa_caller *by, const char *action, const fa_user *u,
-                   fa_str before, fa_str after, fa_err *e)
-{
-    return fa_audit_add(l, by,
-                        &(fa_audit){.action = action,
-                                    .object_type = "user",
-                                    .object_id = u->id,
-                                    .object_name = u->email,
-                                    .before = before,
-                                    .after = after,
-                                    .severity = "high"},
-                        e);
-}
-
 static fa_str domain_of(fa_str email)
 {
     const char *at = memchr(email.p, '@', email.n);
@@ -120,7 +106,7 @@ fa_rc fa_user_invite(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str emai
         return rc;
     if (!(rc = fa_user_add(s, account, &u, e)) &&
         !(rc = fa_link_add(l, a, u.id, "invite", p.invite_hours * HOUR_MS, link_secret, e)))
-        rc = audit(l, by, "user.invite", &u, FA_STR(""), after, e);
+        rc = fa_user_audit(l, by, "user.invite", &u, FA_STR(""), after, e);
     *user_id = u.id;
     return fa_store_leave(s, opened, rc, e);
 }
@@ -159,8 +145,8 @@ fa_rc fa_user_reinvite(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id
             rc = fa_link_add(l, a, id, invited ? "invite" : "reset",
                              invited ? p.invite_hours * HOUR_MS : RESET_MS, link_secret, e);
         if (!rc)
-            rc = audit(l, by, invited ? "user.invite_again" : "user.reset_password", &u, FA_STR(""),
-                       FA_STR(""), e);
+            rc = fa_user_audit(l, by, invited ? "user.invite_again" : "user.reset_password", &u,
+                               FA_STR(""), FA_STR(""), e);
     }
     return fa_store_leave(s, opened, rc, e);
 }
@@ -197,7 +183,7 @@ fa_rc fa_password_forgotten(fa_ledger *l, fa_arena *a, fa_str email, fa_str ip, 
     if ((rc = fa_store_enter(s, &opened, e)))
         return rc;
     if (!(rc = fa_link_add(l, a, user->id, "reset", RESET_MS, link_secret, e)))
-        rc = audit(l, &nobody, "user.forgot_password", user, FA_STR(""), FA_STR(""), e);
+        rc = fa_user_audit(l, &nobody, "user.forgot_password", user, FA_STR(""), FA_STR(""), e);
     return fa_store_leave(s, opened, rc, e);
 }
 
@@ -232,7 +218,7 @@ static fa_rc change(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, c
             return rc;
     }
     if ((rc = fa_user_update(s, account, &u, e)) || (rc = user_json(a, &u, &after, e)) ||
-        (rc = audit(l, by, "user.change", &u, before, after, e)))
+        (rc = fa_user_audit(l, by, "user.change", &u, before, after, e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -271,11 +257,11 @@ static fa_rc set_state(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id
     if (strcmp(to, "active") != 0 && (rc = fa_session_end_all(s, account, id, e)))
         return rc;
     if ((rc = user_json(a, &u, &after, e)) ||
-        (rc = audit(l, by,
-                    strcmp(to, "active") == 0   ? "user.enable"
-                    : strcmp(to, "locked") == 0 ? "user.lock"
-                                                : "user.disable",
-                    &u, before, after, e)))
+        (rc = fa_user_audit(l, by,
+                            strcmp(to, "active") == 0   ? "user.enable"
+                            : strcmp(to, "locked") == 0 ? "user.lock"
+                                                        : "user.disable",
+                            &u, before, after, e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -318,7 +304,7 @@ static fa_rc removed(fa_ledger *l, fa_arena *a, const fa_caller *by, fa_str id, 
         return rc == FA_ENOTFOUND ? fa_fail(e, FA_EINVAL, "the heir is no user") : rc;
     if ((rc = fa_acl_row_heir(s, account, id, heir, e)) ||
         (rc = fa_user_delete(s, account, id, e)) ||
-        (rc = audit(l, by, "user.delete", &u, before, heir.n ? heir : FA_STR(""), e)))
+        (rc = fa_user_audit(l, by, "user.delete", &u, before, heir.n ? heir : FA_STR(""), e)))
         return rc;
     return fa_admins_stay(l, a, e);
 }
@@ -426,7 +412,7 @@ fa_rc fa_join(fa_ledger *l, fa_arena *a, fa_str secret, fa_str email, fa_str nam
     u.password = hashed;
     u.joined_ms = fa_now_ms();
     if (!(rc = fa_join_link_use(s, account, v.id, e)) && !(rc = fa_user_add(s, account, &u, e)) &&
-        !(rc = audit(l, &nobody, "user.join", &u, FA_STR(""), after, e)))
+        !(rc = fa_user_audit(l, &nobody, "user.join", &u, FA_STR(""), after, e)))
         rc = fa_session_open(l, a, &u, "join", b, false, out, e);
     return fa_store_leave(s, opened, rc, e);
 }
