@@ -5,26 +5,6 @@
 
 #include <string.h>
 
-/* `fields` comes repeated or as one comma-separated value; unknown names are ignored; none: all. */
-static bool asked(const fa_req *r, const char *name)
-{
-    fa_str v;
-
-    if (!fa_req_has_query(r, "fields"))
-        return true;
-    for (size_t nth = 0; fa_req_query_nth(r, "fields", nth, &v); nth++)
-        for (size_t i = 0; i <= v.n;) {
-            size_t end = i;
-
-            while (end < v.n && v.p[end] != ',')
-                end++;
-            if (fa_str_eqz(fa_str_trim((fa_str){v.p + i, end - i}), name))
-                return true;
-            i = end + 1;
-        }
-    return false;
-}
-
 static void put_empty(fa_jw *w, const char *key)
 {
     fa_jw_key(w, key);
@@ -68,41 +48,41 @@ static fa_rc put_account(fa_req *r, fa_jw *w, fa_err *e)
         return rc;
     fa_jw_obj(w);
     put_str(w, "accountId", a.id);
-    if (asked(r, "id"))
+    if (in_fields(r, "id"))
         put_str(w, "id", a.id);
-    if (asked(r, "name"))
+    if (in_fields(r, "name"))
         put_str(w, "name", a.name);
-    if (asked(r, "payerId"))
+    if (in_fields(r, "payerId"))
         put_z(w, "payerId", NULL);
-    if (asked(r, "defaultContextId"))
+    if (in_fields(r, "defaultContextId"))
         put_z(w, "defaultContextId", NULL);
-    if (asked(r, "generalConfig")) {
+    if (in_fields(r, "generalConfig")) {
         fa_jw_key(w, "generalConfig");
         fa_jw_obj(w);
         put_str(w, "defaultCostType", a.default_cost_type);
         put_str(w, "currency", a.currency);
         fa_jw_end_obj(w);
     }
-    if (asked(r, "featureFlags"))
+    if (in_fields(r, "featureFlags"))
         put_empty(w, "featureFlags");
-    if (asked(r, "groupsConfig") && (rc = put_groups(r, w, e)))
+    if (in_fields(r, "groupsConfig") && (rc = put_groups(r, w, e)))
         return rc;
-    if (asked(r, "configuration")) {
+    if (in_fields(r, "configuration")) {
         fa_jw_key(w, "configuration");
         fa_jw_obj(w);
         put_bool(w, "isCostGuardEnabled", false);
         fa_jw_end_obj(w);
     }
-    if (asked(r, "latestCompletedRunTimestamp")) {
+    if (in_fields(r, "latestCompletedRunTimestamp")) {
         fa_jw_key(w, "latestCompletedRunTimestamp");
         if (n && load[0].finished_ms >= 0)
             fa_jw_int(w, load[0].finished_ms);
         else
             fa_jw_null(w);
     }
-    if (asked(r, "createdAt"))
+    if (in_fields(r, "createdAt"))
         put_time(w, "createdAt", a.created_ms);
-    if (asked(r, "updatedAt"))
+    if (in_fields(r, "updatedAt"))
         put_time(w, "updatedAt", a.created_ms);
     fa_jw_end_obj(w);
     return FA_OK;

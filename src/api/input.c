@@ -174,3 +174,23 @@ fa_rc out_attachment(fa_req *r, fa_res *o, const char *type, const char *file, f
     o->type = type;
     return fa_res_header(r, o, "Content-Disposition", value, e);
 }
+
+/* `fields` comes repeated or as one comma-separated value; unknown names are ignored; none: all. */
+bool in_fields(const fa_req *r, const char *name)
+{
+    fa_str v;
+
+    if (!fa_req_has_query(r, "fields"))
+        return true;
+    for (size_t nth = 0; fa_req_query_nth(r, "fields", nth, &v); nth++)
+        for (size_t i = 0; i <= v.n;) {
+            size_t end = i;
+
+            while (end < v.n && v.p[end] != ',')
+                end++;
+            if (fa_str_eqz(fa_str_trim((fa_str){v.p + i, end - i}), name))
+                return true;
+            i = end + 1;
+        }
+    return false;
+}

@@ -60,6 +60,9 @@ FA_MUST_CHECK fa_rc in_list(fa_arena *a, const json_t *o, const char *field, boo
 FA_MUST_CHECK fa_rc in_query_int(const fa_req *r, const char *name, int64_t least, int64_t most, int64_t absent,
                                  int64_t *out, fa_err *e);
 
+/* Is this member asked for? `fields` comes repeated or as one comma-separated value; absent: all are. */
+bool in_fields(const fa_req *r, const char *name);
+
 /* A secret object of the body as text (credentials.c); api_forget wipes it, its text and the body. */
 FA_MUST_CHECK fa_rc in_secret(fa_req *r, const char *field, bool required, fa_str *out, fa_err *e);
 void api_forget(fa_req *r, const char *field, fa_str text);

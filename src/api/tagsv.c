@@ -303,25 +303,6 @@ fa_rc api_v2_tag_delete(fa_req *r, fa_res *o, fa_err *e)
 
 /* ---- the internal list: a bare array, only the fields asked for ---- */
 
-static bool asked(const fa_req *r, const char *name)
-{
-    fa_str v;
-
-    if (!fa_req_has_query(r, "fields"))
-        return true;
-    for (size_t nth = 0; fa_req_query_nth(r, "fields", nth, &v); nth++)
-        for (size_t i = 0; i <= v.n;) {
-            size_t end = i;
-
-            while (end < v.n && v.p[end] != ',')
-                end++;
-            if (fa_str_eqz(fa_str_trim((fa_str){v.p + i, end - i}), name))
-                return true;
-            i = end + 1;
-        }
-    return false;
-}
-
 static void put_asked(fa_req *r, fa_jw *w, tag_form form, const tag_ctx *x, const json_t *doc)
 {
     fa_buf whole = {0};
@@ -337,7 +318,7 @@ static void put_asked(fa_req *r, fa_jw *w, tag_form form, const tag_ctx *x, cons
     put_object(r, &one, form, x, doc);
     all = whole.failed ? NULL : json_loadb(whole.p, whole.n, 0, NULL);
     fa_jw_obj(w);
-    json_object_foreach(all, name, v) if (asked(r, name)) put_json(w, name, v);
+    json_object_foreach(all, name, v) if (in_fields(r, name)) put_json(w, name, v);
     fa_jw_end_obj(w);
     json_decref(all);
     fa_buf_release(&whole);

@@ -80,45 +80,13 @@ int fa_score_anycost(const fa_bill_file *f)
     return score;
 }
 
-/* "resource/tag:team" */
-static fa_rc put_tags(fa_bill_file *f, fa_bill_match *m, const char **sql, fa_err *e)
-{
-    fa_buf b;
-    fa_str text;
-    bool any = false;
-
-    fa_buf_init(&b, 8 << 20);
-    fa_buf_z(&b, "fa_merge(");
-    for (size_t i = 0; i < f->ncolumn; i++) {
-        fa_bill_column *c = &f->column[i];
-        char *how;
-
-        if (!fa_str_starts(c->name, FA_STR("resource/tag:")) || c->name.n == 13)
-            continue;
-        how = fa_arena_printf(m->a, "p:%.*s", (int)(c->name.n - 13), c->name.p + 13);
-        if (!how) {
-            fa_buf_release(&b);
-            return fa_oom(e);
-        }
-        fa_buf_z(&b, any ? ", " : "");
-        fa_buf_sql_text(&b, fa_str_of(how));
-        fa_buf_fmt(&b, ", %.*s::VARCHAR", FA_FMT(c->ident));
-        c->is_read = true;
-        any = true;
-    }
-    fa_buf_z(&b, ")");
-    text = fa_buf_dup(&b, m->a);
-    fa_buf_release(&b);
-    *sql = any ? text.p : NULL;
-    return text.p ? FA_OK : fa_oom(e);
-}
-
 fa_rc fa_match_anycost(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err *e)
 {
     fa_lift t = {ins, FA_COUNT(ins), outs, FA_COUNT(outs), NULL};
 
     (void)g;
-    if (put_tags(f, m, &t.tags, e) || fa_bill_lift(f, m, &t, e))
+    /* "resource/tag:team" */
+    if (fa_bill_tag_columns(f, m, "resource/tag:", &t.tags, e) || fa_bill_lift(f, m, &t, e))
         return e->rc;
     m->version = FA_STR("anycost");
     f->center = "Custom Cost";

@@ -57,6 +57,8 @@ typedef struct fa_lift {
     const char *tags; /* SQL of the Tags column, as it is; NULL: none */
 } fa_lift;
 FA_MUST_CHECK fa_rc fa_bill_lift(fa_bill_file *f, fa_bill_match *m, const fa_lift *t, fa_err *e);
+/* Columns whose names begin with the prefix, as SQL of a Tags column whose keys are what follows it; NULL: there are none. */
+FA_MUST_CHECK fa_rc fa_bill_tag_columns(fa_bill_file *f, fa_bill_match *m, const char *prefix, const char **sql, fa_err *e);
 /* The column that answers to one of the names; SIZE_MAX: none. */
 size_t fa_bill_find(const fa_bill_file *f, const char *names);
 bool fa_bill_has(const fa_bill_file *f, const char *names);

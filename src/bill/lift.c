@@ -281,3 +281,37 @@ fa_rc fa_bill_lift(fa_bill_file *f, fa_bill_match *m, const fa_lift *t, fa_err *
                                           .expr = fa_str_of(t->tags)};
     return fa_bill_set_constants(f, m, e) ? e->rc : fa_bill_keep_rest(f, m, e);
 }
+
+fa_rc fa_bill_tag_columns(fa_bill_file *f, fa_bill_match *m, const char *prefix, const char **sql,
+                          fa_err *e)
+{
+    size_t skip = strlen(prefix);
+    bool any = false;
+    fa_str text;
+    fa_buf b;
+
+    fa_buf_init(&b, 8 << 20);
+    fa_buf_z(&b, "fa_merge(");
+    for (size_t i = 0; i < f->ncolumn; i++) {
+        fa_bill_column *c = &f->column[i];
+        char *how;
+
+        if (!fa_str_starts(c->name, fa_str_of(prefix)) || c->name.n == skip)
+            continue;
+        how = fa_arena_printf(m->a, "p:%.*s", (int)(c->name.n - skip), c->name.p + skip);
+        if (!how) {
+            fa_buf_release(&b);
+            return fa_oom(e);
+        }
+        fa_buf_z(&b, any ? ", " : "");
+        fa_buf_sql_text(&b, fa_str_of(how));
+        fa_buf_fmt(&b, ", %.*s::VARCHAR", FA_FMT(c->ident));
+        c->is_read = true;
+        any = true;
+    }
+    fa_buf_z(&b, ")");
+    text = fa_buf_dup(&b, m->a);
+    fa_buf_release(&b);
+    *sql = any ? text.p : NULL;
+    return text.p ? FA_OK : fa_oom(e);
+}

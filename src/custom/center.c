@@ -22,42 +22,28 @@ enum {
     CSV_MAX = 1 << 30
 };
 
-static fa_str text_of(const json_t *v)
+static json_t *json_of(fa_buf *b)
 {
-    return (fa_str){json_string_value(v) ? json_string_value(v) : "", json_string_length(v)};
-}
+    json_t *j = b->failed ? NULL : json_stringn(b->p, b->n);
 
-static json_t *time_json(int64_t ms)
-{
-    fa_buf b = {0};
-    json_t *j;
-
-    fa_time_iso(&b, ms);
-    j = b.failed ? NULL : json_stringn(b.p, b.n);
-    fa_buf_release(&b);
+    fa_buf_release(b);
     return j;
 }
 
 static json_t *day_json(int32_t day)
 {
     fa_buf b = {0};
-    json_t *j;
 
     fa_day_emit(&b, day);
-    j = b.failed ? NULL : json_stringn(b.p, b.n);
-    fa_buf_release(&b);
-    return j;
+    return json_of(&b);
 }
 
 static json_t *dec_json(fa_i128 v)
 {
     fa_buf b = {0};
-    json_t *j;
 
     fa_dec_emit(&b, v, 18, 2);
-    j = b.failed ? NULL : json_stringn(b.p, b.n);
-    fa_buf_release(&b);
-    return j;
+    return json_of(&b);
 }
 
 /* ---- centers ---- */
@@ -95,14 +81,15 @@ static fa_rc show_center(fa_ledger *l, fa_arena *a, const fa_custom_center *c, j
         last = f[i].created_ms > last ? f[i].created_ms : last;
     }
     if (!rc)
-        *out = json_pack(
-            "{s:o,s:o,s:O,s:O,s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "id", json_stringn(c->id.p, c->id.n),
-            "name", json_stringn(c->name.p, c->name.n), "kind", json_object_get(body, "kind"),
-            "mapping", json_object_get(body, "mapping"), "error",
-            c->error.n ? json_stringn(c->error.p, c->error.n) : json_null(), "files",
-            (json_int_t)files, "days", (json_int_t)days, "rows", (json_int_t)rows, "lastFileAt",
-            last < 0 ? json_null() : time_json(last), "createdBy",
-            json_stringn(c->created_by.p, c->created_by.n), "createdAt", time_json(c->created_ms));
+        *out = json_pack("{s:o,s:o,s:O,s:O,s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "id",
+                         json_stringn(c->id.p, c->id.n), "name", json_stringn(c->name.p, c->name.n),
+                         "kind", json_object_get(body, "kind"), "mapping",
+                         json_object_get(body, "mapping"), "error",
+                         c->error.n ? json_stringn(c->error.p, c->error.n) : json_null(), "files",
+                         (json_int_t)files, "days", (json_int_t)days, "rows", (json_int_t)rows,
+                         "lastFileAt", last < 0 ? json_null() : fa_custom_time(last), "createdBy",
+                         json_stringn(c->created_by.p, c->created_by.n), "createdAt",
+                         fa_custom_time(c->created_ms));
     json_decref(body);
     return rc ? rc : *out ? FA_OK : fa_oom(e);
 }
@@ -151,8 +138,8 @@ static fa_rc check_center(const json_t *body, fa_str *name, fa_str *kind, fa_err
     const json_t *mapping = json_object_get(body, "mapping"), *v;
     const char *column;
 
-    *name = fa_str_trim(text_of(json_object_get(body, "name")));
-    *kind = text_of(json_object_get(body, "kind"));
+    *name = fa_str_trim(fa_custom_text(json_object_get(body, "name")));
+    *kind = fa_custom_text(json_object_get(body, "kind"));
     if (!json_is_object(body))
         return fa_fail(e, FA_EINVAL, "the custom cost center must be an object");
     for (size_t i = 0; i < name->n; i++)
@@ -167,13 +154,13 @@ static fa_rc check_center(const json_t *body, fa_str *name, fa_str *kind, fa_err
         return fail_at(e, FA_EINVAL, "kind", "must be csv or focus");
     if (mapping && !json_is_null(mapping) && !json_is_object(mapping))
         return fail_at(e, FA_EINVAL, "mapping", "must be an object: column to target");
-    json_object_foreach(
-        (json_t *)(uintptr_t)mapping, column,
-        v) if (!json_is_string(v) ||
-               !is_target(text_of(v))) return fail_at(e, FA_EINVAL, "mapping",
-                                                      "has a target that is not known: UsageDate, "
-                                                      "Cost, Currency, UsageQuantity, UsageUnit, "
-                                                      "ignore, tag:NAME or a FOCUS column");
+    json_object_foreach((json_t *)(uintptr_t)mapping, column,
+                        v) if (!json_is_string(v) ||
+                               !is_target(fa_custom_text(
+                                   v))) return fail_at(e, FA_EINVAL, "mapping",
+                                                       "has a target that is not known: UsageDate, "
+                                                       "Cost, Currency, UsageQuantity, UsageUnit, "
+                                                       "ignore, tag:NAME or a FOCUS column");
     return FA_OK;
 }
 
@@ -335,7 +322,7 @@ static fa_rc read_header(reading *r, const json_t *mapping)
         if (!name.p)
             return fa_oom(r->e);
         r->col[i].name = name;
-        said = m ? text_of(m) : name;
+        said = m ? fa_custom_text(m) : name;
         r->col[i].to = target_of(said, &r->col[i].name);
         if (!name.n && r->col[i].to == TAG)
             r->col[i].to = IGNORE;
@@ -688,7 +675,7 @@ fa_rc fa_custom_file_load(fa_ledger *l, fa_arena *a, fa_str center, fa_str name,
     fa_custom_lock();
     if (!(rc = find_center(l, a, center, &c, e))) {
         body = json_loadb(c.body.p, c.body.n, 0, NULL);
-        focus = fa_str_eqz(text_of(json_object_get(body, "kind")), "focus");
+        focus = fa_str_eqz(fa_custom_text(json_object_get(body, "kind")), "focus");
         json_decref(body);
         f.center_id = c.id;
         f.source =
@@ -762,17 +749,18 @@ fa_rc fa_custom_files(fa_ledger *l, fa_arena *a, fa_str center, json_t **out, fa
 
         rc = loads_of(l, a, f[i].source, &load, &nload, e);
         for (size_t k = 0; !rc && k < nload; k++)
-            json_array_append_new(
-                loads, json_pack("{s:I,s:o,s:I,s:o}", "id", (json_int_t)load[k].id, "state",
-                                 json_stringn(load[k].state.p, load[k].state.n), "rows",
-                                 (json_int_t)load[k].rows, "at", time_json(load[k].started_ms)));
+            json_array_append_new(loads,
+                                  json_pack("{s:I,s:o,s:I,s:o}", "id", (json_int_t)load[k].id,
+                                            "state", json_stringn(load[k].state.p, load[k].state.n),
+                                            "rows", (json_int_t)load[k].rows, "at",
+                                            fa_custom_time(load[k].started_ms)));
         json_array_append_new(
             *out,
             json_pack("{s:o,s:I,s:o,s:o,s:o,s:o,s:b,s:o}", "name",
                       json_stringn(f[i].name.p, f[i].name.n), "rows", (json_int_t)f[i].rows,
                       "firstDay", day_json(f[i].first_day), "lastDay", day_json(f[i].last_day),
                       "createdBy", json_stringn(f[i].created_by.p, f[i].created_by.n), "createdAt",
-                      time_json(f[i].created_ms), "removed", f[i].removed, "loads", loads));
+                      fa_custom_time(f[i].created_ms), "removed", f[i].removed, "loads", loads));
     }
     return rc;
 }

@@ -8,12 +8,12 @@
 
 enum { CSV_MAX = 512 << 20, ENTRIES_MAX = 5000 };
 
-static fa_str text_of(const json_t *v)
+fa_str fa_custom_text(const json_t *v)
 {
     return (fa_str){json_string_value(v) ? json_string_value(v) : "", json_string_length(v)};
 }
 
-static json_t *time_json(int64_t ms)
+json_t *fa_custom_time(int64_t ms)
 {
     fa_buf b = {0};
     json_t *j;
@@ -40,8 +40,8 @@ static fa_rc put_rows(fa_ledger *l, fa_arena *a, const fa_cost_entry *row, const
 {
     static const char *const often[] = {"daily", "weekly", "monthly", "yearly"};
     bool is_percent = json_is_string(json_object_get(body, "percent")), recurs = false;
-    fa_str cell[FA_FC__COUNT] = {0}, currency, note = text_of(json_object_get(body, "note")),
-           name = text_of(json_object_get(body, "name"));
+    fa_str cell[FA_FC__COUNT] = {0}, currency, note = fa_custom_text(json_object_get(body, "note")),
+           name = fa_custom_text(json_object_get(body, "name"));
     const json_t *dims = json_object_get(body, "dimensions");
     fa_custom_line *line;
     size_t n;
@@ -50,12 +50,13 @@ static fa_rc put_rows(fa_ledger *l, fa_arena *a, const fa_cost_entry *row, const
     if (rc)
         return rc;
     for (size_t i = 0; i < FA_COUNT(often); i++)
-        recurs = recurs || fa_str_eqz(text_of(json_object_get(body, "recurrence")), often[i]);
+        recurs =
+            recurs || fa_str_eqz(fa_custom_text(json_object_get(body, "recurrence")), often[i]);
     cell[FA_FC_DESCRIPTION] =
         note.n ? fa_str_of(fa_arena_printf(a, "%.*s: %.*s", FA_FMT(name), FA_FMT(note))) : name;
     cell[FA_FC_FREQUENCY] = recurs ? FA_STR("Recurring") : FA_STR("One-Time");
     cell[FA_FC_PROVIDER] = FA_STR("Custom Cost");
-    cell[FA_FC_SERVICE] = text_of(json_object_get(body, "service"));
+    cell[FA_FC_SERVICE] = fa_custom_text(json_object_get(body, "service"));
     if (!cell[FA_FC_SERVICE].n)
         cell[FA_FC_SERVICE] = name;
     cell[FA_FC_SERVICE_CATEGORY] = FA_STR("Other");
@@ -134,9 +135,9 @@ static fa_rc shown(fa_ledger *l, fa_arena *a, const fa_cost_entry *row, json_t *
         (json_object_set_new(o, "id", json_stringn(row->id.p, row->id.n)) ||
          json_object_set_new(o, "createdBy",
                              json_stringn(first.created_by.p, first.created_by.n)) ||
-         json_object_set_new(o, "createdAt", time_json(first.created_ms)) ||
+         json_object_set_new(o, "createdAt", fa_custom_time(first.created_ms)) ||
          json_object_set_new(o, "updatedBy", json_stringn(row->created_by.p, row->created_by.n)) ||
-         json_object_set_new(o, "updatedAt", time_json(row->created_ms))))
+         json_object_set_new(o, "updatedAt", fa_custom_time(row->created_ms))))
         rc = fa_oom(e);
     if (rc)
         json_decref(o);
@@ -192,7 +193,7 @@ fa_rc fa_custom_entry_states(fa_ledger *l, fa_arena *a, fa_str id, json_t **out,
         json_array_append_new(
             *out, json_pack("{s:I,s:o,s:o,s:o}", "n", (json_int_t)row[i].n, "by",
                             json_stringn(row[i].created_by.p, row[i].created_by.n), "at",
-                            time_json(row[i].created_ms), "entry", body ? body : json_null()));
+                            fa_custom_time(row[i].created_ms), "entry", body ? body : json_null()));
     }
     return FA_OK;
 }

@@ -21,6 +21,9 @@ void fa_focus_row(fa_buf *b, fa_str account, fa_str currency, int32_t day, fa_i1
 /* Loads the text as all there is of `source`; without a row, nothing of it counts any more. */
 FA_MUST_CHECK fa_rc fa_custom_load(fa_ledger *l, fa_arena *a, fa_str source, fa_str csv, bool has_rows, fa_load *out, fa_err *e);
 FA_MUST_CHECK fa_rc fa_custom_load_file(fa_ledger *l, fa_arena *a, fa_str source, const char *path, fa_load *out, fa_err *e);
+/* A text of JSON, empty when it is none, borrowed; and a moment as JSON, NULL: out of memory. (costs.c) */
+fa_str fa_custom_text(const json_t *v);
+json_t *fa_custom_time(int64_t ms);
 void fa_custom_lock(void);
 void fa_custom_unlock(void);
 
