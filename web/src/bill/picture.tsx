@@ -6,12 +6,11 @@
  */
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { dark as darkCell } from '../app';
-import type { Drawing, Events, Model } from '../charts/model';
-import { useCell } from '../lib/cell';
+import type { Events, Model } from '../charts/model';
 import { approx, money, percent, sum, type Dec } from '../lib/dec';
 import { bucketText, longDay } from '../lib/day';
 import type { ChartKind } from '../lib/types';
+import { useDrawing } from '../parts/drawing';
 import { SERIES, type Result, type Row } from './result';
 
 export const REST = '\u0000rest';
@@ -43,12 +42,7 @@ interface PictureProps {
     stale: boolean;
 }
 export function Picture({ r, kind, hidden, title, hover, onHover, onPick, stale }: PictureProps): JSX.Element {
-    const el = useRef<HTMLDivElement>(null);
-    const drawing = useRef<Drawing | null>(null);
-    const [ready, setReady] = useState(false);
-    const [failed, setFailed] = useState(false);
     const [at, setAt] = useState<{ bucket: number; series: string | null; x: number; y: number } | null>(null);
-    const isDark = useCell(darkCell);
     const rows = useMemo(() => drawn(r, hidden), [r, hidden]);
     const model = useMemo<Model>(() => ({
         kind, currency: r.currency, title,
@@ -68,27 +62,7 @@ export function Picture({ r, kind, hidden, title, hover, onHover, onPick, stale 
             if (row) onPick(row);
         },
     };
-    useEffect(() => {
-        let gone = false;
-        let watch: ResizeObserver | null = null;
-        import('../charts/draw').then(({ draw }) => {
-            if (gone || !el.current) return;
-            const d = draw(el.current, { onHover: (h) => events.current.onHover(h), onPick: (id) => events.current.onPick(id) });
-            drawing.current = d;
-            watch = new ResizeObserver(() => d.resize());
-            watch.observe(el.current);
-            setReady(true);
-        }).catch(() => setFailed(true));
-        return () => {
-            gone = true;
-            watch?.disconnect();
-            drawing.current?.close();
-            drawing.current = null;
-        };
-    }, []);
-    useEffect(() => {
-        if (ready) drawing.current?.update(model);
-    }, [ready, model, isDark]);
+    const { el, drawing, ready, failed } = useDrawing(model, async (place) => (await import('../charts/draw')).draw(place, { onHover: (h) => events.current.onHover(h), onPick: (id) => events.current.onPick(id) }));
     useEffect(() => {
         drawing.current?.highlight(hover);
     }, [hover, model, ready]);

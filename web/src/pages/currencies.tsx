@@ -125,7 +125,7 @@ function Now({ v, version, why, onChange }: { v: Currencies; version: number; wh
                 </section>
             ) : null}
             <section class="card detail">
-                <h2>Rates</h2>
+                <h2 class="cardhead">Rates</h2>
                 {pairs.length > 1 ? <div class="pad"><label class="inline">Of <select value={pair} onChange={(e) => setPair(e.currentTarget.value)}><option value="">all currencies</option>{pairs.map((p) => <option key={p} value={p}>{p.replace('-', ' to ')}</option>)}</select></label></div> : null}
                 {v.rates ? <Table path={`/api/currencies/rates${query}`} version={version} empty="No rate" history={false} why={why} onChange={onChange} bare />
                     : <Empty what="No rate yet"><p>Enter one, or upload a CSV file: <code>day,currency,target,rate</code>. One row is enough to begin: it holds until the next.</p></Empty>}

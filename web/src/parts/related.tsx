@@ -1,40 +1,14 @@
 /* related.tsx - the place of a sankey or a graph: fetches its chunk, redraws on theme and size. */
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { dark as darkCell } from '../app';
-import type { Flow, Net, Related } from '../charts/relate';
-import { useCell } from '../lib/cell';
+import { useRef, useState } from 'preact/hooks';
+import type { Flow, Net } from '../charts/relate';
+import { useDrawing } from './drawing';
 
 export function RelatedPicture({ model, title, height, onPick }: { model: Flow | Net; title: string; height: number; onPick?: (id: string) => void }): JSX.Element {
-    const el = useRef<HTMLDivElement>(null);
-    const drawing = useRef<Related | null>(null);
     const pick = useRef(onPick);
     pick.current = onPick;
-    const [ready, setReady] = useState(false);
-    const [failed, setFailed] = useState(false);
     const [tip, setTip] = useState<{ text: string; x: number; y: number } | null>(null);
-    const isDark = useCell(darkCell);
-    useEffect(() => {
-        let gone = false;
-        let watch: ResizeObserver | null = null;
-        import('../charts/relate').then(({ relate }) => {
-            if (gone || !el.current) return;
-            const d = relate(el.current, { onPick: (id) => pick.current?.(id), onHover: (text, x, y) => setTip(text ? { text, x, y } : null) });
-            drawing.current = d;
-            watch = new ResizeObserver(() => d.resize());
-            watch.observe(el.current);
-            setReady(true);
-        }).catch(() => setFailed(true));
-        return () => {
-            gone = true;
-            watch?.disconnect();
-            drawing.current?.close();
-            drawing.current = null;
-        };
-    }, []);
-    useEffect(() => {
-        if (ready) drawing.current?.update(model);
-    }, [ready, model, isDark]);
+    const { el, failed } = useDrawing(model, async (place) => (await import('../charts/relate')).relate(place, { onPick: (id) => pick.current?.(id), onHover: (text, x, y) => setTip(text ? { text, x, y } : null) }));
     const width = el.current?.clientWidth ?? 0;
     return (
         <div class="picture" onPointerLeave={() => setTip(null)}>
