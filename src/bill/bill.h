@@ -40,6 +40,7 @@ typedef struct fa_bill_column {
     fa_str ident; /* SQL that reads it from the raw rows */
     fa_str type;  /* DuckDB type name; "VARCHAR" for CSV */
     bool is_read; /* an `in` or a whole `out` carries it; the others are kept under x_ names */
+    bool is_full; /* its text is nowhere "": a Parquet file's own statistics say so */
 } fa_bill_column;
 
 /* A column that the mapping computes with: one typed reading, given a short name. */

@@ -303,6 +303,34 @@ static fa_rc add_described(void *user, const fa_batch *b, fa_err *e)
     return FA_OK;
 }
 
+static fa_rc mark_full(void *user, const fa_batch *b, fa_err *e)
+{
+    fa_bill_file *f = user;
+
+    (void)e;
+    for (size_t r = 0; r < b->rows; r++)
+        for (size_t i = 0; i < f->ncolumn; i++)
+            if (fa_str_eq(f->column[i].name, b->col[0].text[r]))
+                f->column[i].is_full = fa_str_eqz(f->column[i].type, "VARCHAR");
+    return FA_OK;
+}
+
+/* Text columns in which the least text of every row group is not "": there is nothing to look for in each row. */
+static fa_rc find_full(fa_conn *c, fa_bill_file *f, fa_err *e)
+{
+    fa_buf sql;
+    fa_rc rc;
+
+    fa_buf_init(&sql, 1 << 16);
+    fa_buf_z(&sql, "SELECT path_in_schema FROM parquet_metadata(");
+    fa_buf_sql_text(&sql, fa_str_of(f->path));
+    fa_buf_z(&sql, ") GROUP BY path_in_schema HAVING bool_and(coalesce(stats_min_value, '') <> ''"
+                   " OR coalesce(stats_null_count = num_values, false))");
+    rc = sql.failed ? fa_oom(e) : fa_sql_query(c, fa_buf_view(&sql), NULL, 0, mark_full, f, e);
+    fa_buf_release(&sql);
+    return rc;
+}
+
 static fa_rc read_parquet_header(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_err *e)
 {
     fa_conn *c = NULL;
@@ -330,6 +358,8 @@ static fa_rc read_parquet_header(fa_engine *g, fa_arena *a, fa_bill_file *f, fa_
         fa_buf_z(&sql, ")");
         rc = fa_sql_i64(c, fa_buf_view(&sql), NULL, 0, &f->rows, e);
     }
+    if (!rc)
+        rc = find_full(c, f, e);
     fa_conn_put(c);
     fa_buf_release(&sql);
     return rc;

@@ -15,6 +15,7 @@
 
 #define PARTS_MAX 1000000
 #define LIST_MAX ((size_t)64 << 20)
+#define MAKERS_MAX 4 /* beside the first */
 
 /* ---- the parts of the star ---- */
 
@@ -349,36 +350,89 @@ static bool is_stopped(fa_engine *g, const volatile bool *cancel)
     return fa_flag_get(&g->maker_stop) || fa_flag_get(cancel);
 }
 
-/* Under `making`. */
-static fa_rc make_missing(fa_engine *g, const part_list *l, const volatile bool *cancel, fa_err *e)
+/* The parts of a list, taken by several makers. */
+typedef struct making {
+    fa_engine *g;
+    const part_list *l;
+    const volatile bool *cancel;
+    pthread_mutex_t lock; /* of what follows */
+    size_t next, made;
+    fa_err why; /* the first fault ends them all */
+} making;
+
+static const fa_seg_part *next_part(making *m)
 {
+    const fa_seg_part *p = NULL;
+
+    pthread_mutex_lock(&m->lock);
+    if (!m->why.rc && m->next < m->l->n)
+        p = &m->l->part[m->next++];
+    pthread_mutex_unlock(&m->lock);
+    return p;
+}
+
+/* FA_OK: it is there, and *made says whether only now. */
+static fa_rc make_if_missing(making *m, fa_conn *c, const fa_seg_part *p, bool *made, fa_err *e)
+{
+    fa_segment *s;
+    fa_rc rc = fa_segment_open(m->g->segments, p, &s, e);
+
+    *made = false;
+    fa_segment_unref(s);
+    if (!rc)
+        return FA_OK;
+    if (is_stopped(m->g, m->cancel))
+        return fa_fail(e, FA_ECANCELLED, "cancelled");
+    if (rc == FA_EDATA)
+        say_damaged(m->g, p->id, e);
+    rc = make_one(m->g, c, p, e);
+    *made = !rc;
+    return rc == FA_ENOTFOUND ? FA_OK : rc; /* a load took the part out meanwhile */
+}
+
+static void *make_parts(void *arg)
+{
+    making *m = arg;
     fa_conn *c = NULL;
-    size_t made = 0;
-    fa_rc rc = fa_conn_get(g, &c, e);
+    const fa_seg_part *p;
+    fa_err e = {0};
+    fa_rc rc = fa_conn_get(m->g, &c, &e);
 
-    for (size_t i = 0; i < l->n && !rc; i++) {
-        fa_segment *s;
+    while (!rc && (p = next_part(m)) != NULL) {
+        bool made;
 
-        rc = fa_segment_open(g->segments, &l->part[i], &s, e);
-        fa_segment_unref(s);
-        if (!rc)
-            continue;
-        if (is_stopped(g, cancel)) {
-            rc = fa_fail(e, FA_ECANCELLED, "cancelled");
-            break;
-        }
-        if (rc == FA_EDATA)
-            say_damaged(g, l->part[i].id, e);
-        rc = make_one(g, c, &l->part[i], e);
-        if (rc == FA_ENOTFOUND) /* a load took the part out meanwhile */
-            rc = FA_OK;
-        else if (!rc)
-            made++;
+        rc = make_if_missing(m, c, p, &made, &e);
+        pthread_mutex_lock(&m->lock);
+        m->made += made;
+        pthread_mutex_unlock(&m->lock);
     }
     fa_conn_put(c);
-    if (made)
+    pthread_mutex_lock(&m->lock);
+    if (rc && !m->why.rc)
+        m->why = e;
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+/* Under `making`. A part is read four times, and what is read is packed by one thread: so parts are made side by side. */
+static fa_rc make_missing(fa_engine *g, const part_list *l, const volatile bool *cancel, fa_err *e)
+{
+    making m = {.g = g, .l = l, .cancel = cancel, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t helper[MAKERS_MAX];
+    size_t n = 0;
+
+    while (n + 1 < g->threads && n < MAKERS_MAX && n + 1 < l->n &&
+           pthread_create(&helper[n], NULL, make_parts, &m) == 0)
+        n++;
+    (void)make_parts(&m);
+    while (n > 0)
+        pthread_join(helper[--n], NULL);
+    pthread_mutex_destroy(&m.lock);
+    if (m.made)
         fa_seg_set_drop(g);
-    return rc;
+    if (m.why.rc)
+        *e = m.why;
+    return m.why.rc;
 }
 
 fa_rc fa_engine_segments_make(fa_engine *g, const volatile bool *cancel, fa_err *e)

@@ -29,19 +29,19 @@ static bool is_nested(fa_str t)
 /* The column as text, NULL where it is empty. */
 static void put_text(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c)
 {
+    bool may_be_empty = !c->is_full;
+
     if (f->kind != FA_FILE_PARQUET) {
         fa_buf_str(b, c->ident);
         return;
     }
-    fa_buf_z(b, "nullif(");
-    if (is_nested(c->type) && !fa_str_eqz(c->type, "JSON")) {
-        fa_buf_z(b, "to_json(");
+    if (may_be_empty)
+        fa_buf_z(b, "nullif(");
+    if (is_nested(c->type) && !fa_str_eqz(c->type, "JSON"))
+        fa_buf_fmt(b, "to_json(%.*s)", FA_FMT(c->ident));
+    else
         fa_buf_str(b, c->ident);
-        fa_buf_z(b, ")");
-    } else {
-        fa_buf_str(b, c->ident);
-    }
-    fa_buf_z(b, "::VARCHAR, '')");
+    fa_buf_z(b, may_be_empty ? "::VARCHAR, '')" : "::VARCHAR");
 }
 
 static void put_dec(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c, const fa_tally *t)
@@ -64,9 +64,17 @@ static void put_dec(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c, c
 
 static void put_time(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c, const fa_tally *t)
 {
-    /* Typed times go through the same text check: it holds the range of years. */
+    bool is_typed = fa_str_starts(c->type, FA_STR("TIMESTAMP"));
+
+    /* A typed time that is surely in the range of years is taken as it is; the check of texts, which
+     * counts what is wrong, sees the others. */
+    if (is_typed)
+        fa_buf_fmt(b,
+                   "CASE WHEN %.*s::TIMESTAMP BETWEEN TIMESTAMP '2000-01-02' AND TIMESTAMP"
+                   " '2099-12-30' THEN %.*s::TIMESTAMP ELSE ",
+                   FA_FMT(c->ident), FA_FMT(c->ident));
     fa_buf_fmt(b, "fa_time(%llu::UBIGINT, ", (unsigned long long)fa_tally_id(t));
-    if (fa_str_starts(c->type, FA_STR("TIMESTAMP"))) {
+    if (is_typed) {
         fa_buf_str(b, c->ident);
         fa_buf_z(b, "::TIMESTAMP::VARCHAR");
     } else if (f->dates == FA_DATES_DMY) { /* 31.12.2026, 31/12/2026 00:00 */
@@ -76,7 +84,7 @@ static void put_time(fa_buf *b, const fa_bill_file *f, const fa_bill_column *c, 
     } else {
         put_text(b, f, c);
     }
-    fa_buf_z(b, ")");
+    fa_buf_z(b, is_typed ? ") END" : ")");
 }
 
 static fa_in_kind kind_of(const fa_column *focus)

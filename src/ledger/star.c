@@ -310,6 +310,25 @@ static bool has_measure(const fa_map *have, int m)
     return fa_measures[m].focus && fa_map_get(have, fa_str_of(fa_measures[m].focus), &v);
 }
 
+/* Is there one first row of each line? Usually; a load of very many lines stops remembering which it has seen, and a
+ * file that was read twice may have marked rows twice. */
+static fa_rc has_single_firsts(fa_conn *c, fa_str files, bool *out, fa_err *e)
+{
+    fa_buf b;
+    fa_rc rc;
+    int64_t twice = 0;
+
+    fa_buf_init(&b, 16 << 20);
+    fa_buf_fmt(&b,
+               "SELECT (count(*) - count(DISTINCT fa_line))::BIGINT FROM read_parquet(%.*s,"
+               " union_by_name = true) WHERE fa_first",
+               FA_FMT(files));
+    rc = b.failed ? fa_oom(e) : fa_sql_i64(c, fa_buf_view(&b), NULL, 0, &twice, e);
+    fa_buf_release(&b);
+    *out = !rc && twice == 0;
+    return rc;
+}
+
 /* Inserts the lines that the star does not have yet: the first rows of each, by the archive's own
  * mark. */
 static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id, fa_str files,
@@ -319,9 +338,11 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
     fa_buf b;
     fa_str *x;
     size_t nx, has;
+    bool is_single;
 
     fa_buf_init(&b, 16 << 20);
-    if ((rc = x_columns(l, a, load_id, &x, &nx, e)))
+    if ((rc = x_columns(l, a, load_id, &x, &nx, e)) ||
+        (rc = has_single_firsts(c, files, &is_single, e)))
         goto done;
     fa_buf_z(&b,
              "INSERT INTO line SELECT ((SELECT coalesce(max(line_id)::BIGINT + 1, 0) FROM line) +"
@@ -361,8 +382,8 @@ static fa_rc insert_lines(fa_ledger *l, fa_conn *c, fa_arena *a, int64_t load_id
     fa_buf_fmt(
         &b,
         " FROM read_parquet(%.*s, union_by_name = true) WHERE fa_first AND fa_line NOT IN (SELECT"
-        " hash FROM line) QUALIFY row_number() OVER (PARTITION BY fa_line) = 1)",
-        FA_FMT(files));
+        " hash FROM line)%s)",
+        FA_FMT(files), is_single ? "" : " QUALIFY row_number() OVER (PARTITION BY fa_line) = 1");
     rc = b.failed ? fa_oom(e) : fa_sql_exec(c, fa_buf_view(&b), NULL, 0, NULL, e);
 done:
     fa_buf_release(&b);

@@ -355,6 +355,75 @@ static void test_times(void **state)
     assert_true(sum_of(f, FA_M_BILLED, fa_day_of(2024, 3, 1), fa_day_of(2024, 3, 1)) == dec("1.5"));
 }
 
+/* Times and texts that a Parquet file has typed: the range of years and "" mean what they mean in a CSV. */
+static void test_typed_columns(void **state)
+{
+    static const struct {
+        const char *start;
+        bool is_good;
+    } edges[] = {
+        {"1999-12-31 23:59:59.999999", false}, {"2000-01-01 00:00:00", true},
+        {"2000-01-02 00:00:00", true},         {"2099-12-30 00:00:00", true},
+        {"2100-01-01 23:59:59.999999", true},  {"2100-01-02 00:00:00", false},
+        {"0001-01-01 00:00:00", false},        {"9999-12-31 00:00:00", false},
+    };
+    fixture *f = *state;
+    row t[2] = {plain, plain};
+    fa_load_result r;
+    const char *path;
+
+    for (size_t i = 0; i < FA_COUNT(edges); i++) {
+        char name[32];
+        fa_err e;
+        fa_rc rc;
+
+        snprintf(name, sizeof name, "edge%zu.csv", i);
+        t[1].start = edges[i].start;
+        path =
+            to_parquet(f, write_bill(f, name, t, 2), fa_arena_printf(&f->a, "edge%zu.parquet", i),
+                       "* REPLACE (ChargePeriodStart::TIMESTAMP AS ChargePeriodStart)");
+        rc = load_as(f, "s", path, 0, &r, &e);
+        if (edges[i].is_good ? rc != FA_OK
+                             : rc != FA_EDATA || !strstr(e.msg, "row 2, column ChargePeriodStart"))
+            fail_msg("%s: rc %d, %s", edges[i].start, (int)rc, e.msg);
+        if (!rc)
+            assert_true(sum_of(f, FA_M_BILLED, 0, fa_day_of(2100, 12, 31)) == dec("3"));
+    }
+    /* "" in some rows of a text column is nothing, as it is in a CSV: one line with a service, one without */
+    t[1] = plain;
+    path =
+        to_parquet(f, write_bill(f, "empty.csv", t, 2), "empty.parquet",
+                   "* REPLACE (CASE WHEN row_number() OVER () = 1 THEN '' ELSE ServiceName END AS"
+                   " ServiceName)");
+    load_ok(f, "s", path, &r);
+    assert_int_equal(count(f, "SELECT count(*) FROM line JOIN daily USING (line_id) WHERE"
+                              " ServiceName IS NULL"),
+                     1);
+    assert_int_equal(count(f, "SELECT count(*) FROM line WHERE ServiceName = ''"), 0);
+    assert_sum(f, FA_M_BILLED, "3");
+    assert_sound(f);
+}
+
+/* A file that is read again for its bad row forgets which lines had their first row in the files before it. */
+static void test_marked_twice(void **state)
+{
+    fixture *f = *state;
+    row t[3] = {plain, plain, plain};
+    fa_load_result r;
+    fa_err e = {0};
+    const char *path[2];
+    fa_load_request q = {.source = FA_STR("s"), .path = path, .npath = 2, .skip_bad = 1};
+
+    path[0] = write_bill(f, "1.csv", t, 3);
+    t[1].billed = "abc";
+    path[1] = write_bill(f, "2.csv", t, 3);
+    must(fa_ledger_load(f->l, &f->a, &q, NULL, &r, &e), &e);
+    assert_int_equal(r.load.rejected, 1);
+    assert_int_equal(count(f, "SELECT count(*) FROM line"), 1);
+    assert_sum(f, FA_M_BILLED, "7.5");
+    assert_sound(f);
+}
+
 static void test_currencies(void **state)
 {
     fixture *f = *state;
@@ -865,10 +934,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-        T(test_packings),       T(test_same_again),      T(test_replace_period), T(test_times),
-        T(test_currencies),     T(test_unknown_columns), T(test_bad_rows),       T(test_bad_files),
-        T(test_bad_bytes),      T(test_cut_archives),    T(test_bomb),           T(test_exact),
-        T(test_star_is_remade), T(test_altered_archive), T(test_backup),         T(test_lock),
+        T(test_packings),       T(test_same_again),
+        T(test_replace_period), T(test_times),
+        T(test_typed_columns),  T(test_marked_twice),
+        T(test_currencies),     T(test_unknown_columns),
+        T(test_bad_rows),       T(test_bad_files),
+        T(test_bad_bytes),      T(test_cut_archives),
+        T(test_bomb),           T(test_exact),
+        T(test_star_is_remade), T(test_altered_archive),
+        T(test_backup),         T(test_lock),
         T(test_cancel),         T(test_focus_sample),
     };
 
