@@ -172,7 +172,7 @@ def row(name, rows, took, peak, inside):
     return [name, f"{took:.1f} s", f"{rows / took:,.0f}", f"{peak:.0f} MB", f"{inside:.0f} MB" if inside else ""]
 
 
-def report(r, where, command):
+def section(r, where, command):
     small = r["theirs_small"]
     return "\n".join([
         report.BIG + ", and many files\n",
@@ -205,7 +205,7 @@ def main():
     o = p.parse_args()
     r = Big(o).run()
     where = bench.machine(pathlib.Path(o.work))
-    text = report(r, where, " ".join(["script/bench big", *sys.argv[1:]]))
+    text = section(r, where, " ".join(["script/bench big", *sys.argv[1:]]))
     out = pathlib.Path(o.out)
     kept = report.other_sections(out, big=False)
     out.write_text(kept.rstrip("\n") + "\n\n" + text)
