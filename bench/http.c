@@ -145,8 +145,8 @@ static void *ask(void *arg)
         snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
         return NULL;
     }
-    for (bool warm = false; c->n < ANSWERS_MAX && (!warm || now_ms() < c->until_ms ||
-                                                   c->n < (size_t)c->nquestion);) {
+    for (bool warm = false;
+         c->n < ANSWERS_MAX && (!warm || now_ms() < c->until_ms || c->n < (size_t)c->nquestion);) {
         const question *q = &c->question[c->at];
         double start = now_ms();
 
@@ -222,10 +222,11 @@ static int report(const client *c, int n, int which, const char *name, double se
         return 3;
     }
     qsort(all, total, sizeof *all, by_value);
-    printf("{\"name\":\"%s\",\"requests\":%zu,\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,"
-           "\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"answer_bytes\":%lld}\n",
-           name, total, n, (double)total / seconds, all[total / 2], all[total * 95 / 100],
-           all[total * 99 / 100], all[total - 1], bytes);
+    printf(
+        "{\"name\":\"%s\",\"requests\":%zu,\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,"
+        "\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"answer_bytes\":%lld}\n",
+        name, total, n, (double)total / seconds, all[total / 2], all[total * 95 / 100],
+        all[total * 99 / 100], all[total - 1], bytes);
     return 0;
 }
 
