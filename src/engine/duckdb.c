@@ -440,9 +440,10 @@ static fa_rc work(fa_conn *c, duckdb_pending_result p, fa_err *e)
 }
 
 /* Runs `sql`, one statement, and leaves the result in *res, which the caller destroys whatever comes back. */
-static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_result *res,
-                 fa_err *e)
+static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, bool in_parts,
+                 duckdb_result *res, fa_err *e)
 {
+    duckdb_state s;
     fa_rc rc = FA_OK;
     duckdb_prepared_statement st = NULL;
     duckdb_pending_result pending = NULL;
@@ -461,7 +462,9 @@ static fa_rc run(fa_conn *c, fa_str sql, const fa_param *p, size_t np, duckdb_re
     }
     if ((rc = bind_all(st, p, np, e)))
         goto done;
-    if (duckdb_pending_prepared(st, &pending) != DuckDBSuccess) {
+    s = in_parts ? duckdb_pending_prepared_streaming(st, &pending)
+                 : duckdb_pending_prepared(st, &pending);
+    if (s != DuckDBSuccess) {
         rc = map_text(c, duckdb_pending_error(pending), e);
         goto done;
     }
@@ -481,7 +484,7 @@ done:
 fa_rc fa_sql_exec(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *changed, fa_err *e)
 {
     duckdb_result res;
-    fa_rc rc = run(c, sql, p, np, &res, e);
+    fa_rc rc = run(c, sql, p, np, false, &res, e);
 
     if (!rc && changed)
         *changed = (int64_t)duckdb_rows_changed(&res);
@@ -692,21 +695,27 @@ static void read_col(batch_buf *b, size_t i, duckdb_vector vec, idx_t rows)
     col->i128 = col->type == FA_T_I128 ? b->data[i] : NULL;
 }
 
-fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink *sink, void *user,
-                   fa_err *e)
+static fa_rc query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, bool in_parts,
+                   fa_sink *sink, void *user, fa_err *e)
 {
     duckdb_result res;
     batch_buf b = {0};
-    fa_rc rc = run(c, sql, p, np, &res, e);
+    fa_rc rc = run(c, sql, p, np, in_parts, &res, e);
 
+    set_running(c, true); /* what comes in parts is worked on while it is fetched */
     if (!rc)
         rc = open_batch(&b, &res, e);
     while (!rc) {
         duckdb_data_chunk chunk = duckdb_fetch_chunk(res);
         fa_batch batch = {0, b.cols, b.col};
 
-        if (!chunk)
+        if (!chunk) {
+            const char *why = in_parts ? duckdb_result_error(&res) : NULL;
+
+            if (why && *why)
+                rc = map_text(c, why, e);
             break;
+        }
         batch.rows = duckdb_data_chunk_get_size(chunk);
         for (size_t i = 0; i < b.cols; i++)
             read_col(&b, i, duckdb_data_chunk_get_vector(chunk, i), batch.rows);
@@ -714,9 +723,21 @@ fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink
             rc = sink(user, &batch, e);
         duckdb_destroy_data_chunk(&chunk);
     }
+    set_running(c, false);
     free_batch(&b);
     duckdb_destroy_result(&res);
     return rc;
+}
+
+fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, fa_sink *sink, void *user,
+                   fa_err *e)
+{
+    return query(c, sql, p, np, false, sink, user, e);
+}
+
+fa_rc fa_sql_stream(fa_conn *c, fa_str sql, fa_sink *sink, void *user, fa_err *e)
+{
+    return query(c, sql, NULL, 0, true, sink, user, e);
 }
 
 typedef struct one_i64 {

@@ -141,6 +141,9 @@ typedef struct fa_batch {
 typedef fa_rc fa_sink(void *user, const fa_batch *b, fa_err *e);
 FA_MUST_CHECK fa_rc fa_sql_query(fa_conn *c, fa_str sql, const fa_param *p, size_t np,
                                  fa_sink *sink, void *user, fa_err *e);
+/* The same for answers of any size: they are never held as a whole, sink takes them as they are made. The connection can be
+ * asked nothing else meanwhile. */
+FA_MUST_CHECK fa_rc fa_sql_stream(fa_conn *c, fa_str sql, fa_sink *sink, void *user, fa_err *e);
 /* First column of the first row as an integer; FA_ENOTFOUND when there is no row or it is null. */
 FA_MUST_CHECK fa_rc fa_sql_i64(fa_conn *c, fa_str sql, const fa_param *p, size_t np, int64_t *out,
                                fa_err *e);

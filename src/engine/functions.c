@@ -372,6 +372,9 @@ fa_rc fa_tally_result(fa_tally *t, const fa_tally_row **out, size_t *n, fa_err *
 
     *out = NULL;
     *n = 0;
+    free(t->seen); /* everything was read */
+    t->seen = NULL;
+    t->nseen = t->seen_cap = 0;
     if (fa_tally_keep(t, e))
         return e->rc;
     if (atomic_load(&t->overflow))

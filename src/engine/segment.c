@@ -473,7 +473,7 @@ static fa_rc pass(writer *w, fa_sink *sink, fa_err *e)
         fa_buf_z(&b, " GROUP BY line_id");
     if (sink == write_rows)
         fa_buf_z(&b, w->block ? " ORDER BY line_id" : " ORDER BY day, line_id");
-    rc = b.failed ? fa_oom(e) : fa_sql_query(w->c, fa_buf_view(&b), NULL, 0, sink, w, e);
+    rc = b.failed ? fa_oom(e) : fa_sql_stream(w->c, fa_buf_view(&b), sink, w, e);
     fa_buf_release(&b);
     return rc;
 }

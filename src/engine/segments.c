@@ -16,6 +16,8 @@
 #define PARTS_MAX 1000000
 #define LIST_MAX ((size_t)64 << 20)
 #define MAKERS_MAX 4 /* beside the first */
+#define MAKER_BYTES                                                                                \
+    ((size_t)256 << 20) /* what the engine needs to sort a part without much writing */
 
 /* ---- the parts of the star ---- */
 
@@ -414,14 +416,15 @@ static void *make_parts(void *arg)
     return NULL;
 }
 
-/* Under `making`. A part is read four times, and what is read is packed by one thread: so parts are made side by side. */
+/* Under `making`. A part is read four times, and what is read is packed by one thread: so parts are made side by side
+ * where there is memory for several sorts. */
 static fa_rc make_missing(fa_engine *g, const part_list *l, const volatile bool *cancel, fa_err *e)
 {
     making m = {.g = g, .l = l, .cancel = cancel, .lock = PTHREAD_MUTEX_INITIALIZER};
     pthread_t helper[MAKERS_MAX];
-    size_t n = 0;
+    size_t n = 0, most = fa_memory_share(FA_MEM_ENGINE) / MAKER_BYTES;
 
-    while (n + 1 < g->threads && n < MAKERS_MAX && n + 1 < l->n &&
+    while (n + 1 < g->threads && n + 1 < most && n < MAKERS_MAX && n + 1 < l->n &&
            pthread_create(&helper[n], NULL, make_parts, &m) == 0)
         n++;
     (void)make_parts(&m);

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static void set_phase(load_job *j, const char *phase)
 {
     fa_progress_state s;
 
+    (void)malloc_trim(0); /* what one phase freed is not kept beside what the next one takes */
     pthread_mutex_lock(&j->lock);
     j->phase = phase;
     job_state(j, &s);

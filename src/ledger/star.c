@@ -8,6 +8,7 @@
 #include "ledger/inner.h"
 
 #include <jansson.h>
+#include <malloc.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -424,6 +425,7 @@ fa_rc fa_star_stage(fa_ledger *l, fa_conn *c, int64_t load_id, fa_err *e)
         (rc = archive_names(c, files, &have, e)) ||
         (rc = fa_execf(c, e, "DROP TABLE IF EXISTS temp.nd")) || (rc = sum_days(c, files, have, e)))
         goto done;
+    (void)malloc_trim(0); /* the archive's index is read by each statement anew */
     rc = insert_lines(l, c, &a, load_id, files, have, e);
 done:
     fa_map_free(have);
