@@ -169,7 +169,7 @@ class Bench:
         for turn in range(self.o.repeat):
             r, keep = result[name], name == "Parquet" and turn + 1 == self.o.repeat
             warm(d / file)
-            data, link = self.our_load(r, d / "data", d / file)
+            data, link = self.our_load(r, d / ("data" if keep else "loaded"), d / file)
             r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"), segments=tree_mb(data / "segments"),
                      other=sum(tree_mb(f) for f in data.iterdir() if f.name not in ("ledger.duckdb", "bills", "segments")), link=link)
             for theirs in read:
@@ -533,8 +533,9 @@ class Bench:
 
     def step(self, name, rows, d, done):
         self.link = done.get("load Parquet", {}).get("Parquet", {}).get("link")
-        if name.startswith("load "):
+        if name == "load Parquet":
             (d / "joined").unlink(missing_ok=True)
+        if name.startswith("load "):
             return self.load(rows, d, name[5:])
         return {"DuckDB": lambda: self.their_queries(rows, d),
                 "floor": lambda: {"all": self.floor(rows), "Q1": self.floor(done["DuckDB"]["q1_rows"])},
