@@ -6,7 +6,7 @@ load's time is from exec to exit, with everything on disk.
 """
 import argparse
 import datetime
-import gzip
+import decimal
 import hashlib
 import json
 import os
@@ -17,25 +17,27 @@ import subprocess
 import sys
 import threading
 import time
+
 import edge
+import report
+import slow
 import tagrules
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 SIZES = {"S": 1_000_000, "M": 10_000_000, "L": 100_000_000, "XL": 1_000_000_000}
 LAST = datetime.date(2026, 11, 22)  # the bill's last day: fixed, so that numbers of two runs compare
+ADMIN = "bench@example.com"
 TEXT, MONEY, TIME = "VARCHAR", "DECIMAL(38,18)", "TIMESTAMP"
 FORMATS = (("Parquet", "all.parquet"), ("CSV.gz", "all.csv.gz"))
 FLOATS = "CSV.gz, DuckDB guessing types (money as floats)"
-QUERIES = {
-    "Q1": "daily cost by service, 90 days",
-    "Q2": "top 20 resources, 30 days, with the 30 before",
-    "Q3": "a virtual tag of 200 rules by day, 13 months",
-    "Q3e": "the same with one rule edited, from the document to the answer",
-    "Q3p": "preview of the tag with one rule edited, 13 months",
-    "Q6": "13-month totals of five cost types",
-    "Q9": "distinct services",
-}
+QUERIES = report.QUERIES
+# what the steps of a size take about: seconds, and seconds per million rows, on two cores
+STEPS = {"bill": (1, 6.5), "floor": (1, 0.3), "load Parquet": (2, 9.5), "load CSV.gz": (2, 22), "DuckDB": (2, 9), "in process": (2, 0.9), "row by row": (2, 60),
+         "edge": (60, 0.5), "cold": (20, 0.6), "I2": (1, 0.3), "I3": (1, 3), "I4": (2, 12), "Q14": (15, 1)}
+# the columns that the questions read: a table of them alone is no slower, and is made in a fraction of the time
+READ = ("ChargePeriodStart", "ServiceName", "ServiceCategory", "ResourceId", "RegionId", "SubAccountName", "ProviderName", "ChargeCategory", "CommitmentDiscountStatus",
+        "BilledCost", "EffectiveCost", "ListCost")
 
 
 def say(text):
@@ -66,6 +68,27 @@ def run(args, out=None, **kw):
     if p.returncode != 0:
         die(f"{' '.join(map(str, args))} ended with {p.returncode}:\n{errors[0].decode(errors='replace')[-3000:]}")
     return took, usage.ru_maxrss / 1024, text[0].decode()
+
+
+class State:
+    """What is measured of one size so far, in a file: a run that is taken up again goes on where it ended."""
+
+    def __init__(self, path, stamp, fresh):
+        self.path = path
+        self.done = {}
+        if path.exists() and not fresh:
+            kept = json.loads(path.read_text())
+            if kept["stamp"] == stamp:
+                self.done = kept["done"]
+            else:
+                say(f"{path.name} is of another program or other options: measured again")
+        self.stamp = stamp
+
+    def keep(self, name, value):
+        self.done[name] = value
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps({"stamp": self.stamp, "done": self.done}, default=str))
+        new.replace(self.path)
 
 
 class Bench:
@@ -105,75 +128,77 @@ class Bench:
         d.mkdir(parents=True)
         say(f"{rows:,} rows: making the bill")
         self.ours("demo", "--data", d, "--rows", rows, "--out", d / "months", "--format", "parquet")
-        s = self.script("merge", [
-            ("parquet", f"COPY (FROM read_parquet('{d}/months/*.parquet')) TO '{d}/all.parquet' (FORMAT parquet, COMPRESSION zstd)"),
-            ("csv", f"COPY (FROM read_parquet('{d}/all.parquet')) TO '{d}/all.csv.gz'"
-                    " (FORMAT csv, HEADER, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')")])
-        self.duck(":memory:", s)
-        if "CSV.gz" not in self.o.formats:
-            (d / "all.csv.gz").unlink(missing_ok=True)
+        self.duck(":memory:", self.script("merge", [
+            ("parquet", f"COPY (FROM read_parquet('{d}/months/*.parquet')) TO '{d}/all.parquet' (FORMAT parquet, COMPRESSION zstd)")]))
         shutil.rmtree(d / "months")
         stamp.write_text(self.stamp())
         return d
+
+    def packed(self, d):
+        """all.csv.gz of the same rows, made when it is asked for."""
+        path = d / "all.csv.gz"
+        if not path.exists():
+            self.duck(":memory:", self.script("csv", [
+                ("csv", f"COPY (FROM read_parquet('{d}/all.parquet')) TO '{d}/new.csv.gz'"
+                        " (FORMAT csv, HEADER, COMPRESSION gzip, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')")]))
+            (d / "new.csv.gz").rename(path)
 
     def stamp(self):
         return f"{LAST} {hash_of(ROOT / 'src/ledger/demo.sql')}"
 
     def columns(self, d):
-        s = self.script("columns", [("Qcolumns", f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet('{d}/all.parquet'))")])
+        s = self.script("columns", [("Qcolumns", "SELECT lpad(row_number() OVER ()::VARCHAR, 4, '0'), column_name, column_type"
+                                                 f" FROM (DESCRIBE FROM read_parquet('{d}/all.parquet'))")])
         self.duck(":memory:", s, answers=d)
-        rows = [line.split("\t") for line in (d / "Qcolumns.tsv").read_text().splitlines()]
-        kind = dict(rows)
-        # in the order of the file
-        with gzip.open(d / "all.csv.gz", "rt") as f:
-            names = f.readline().strip().split(",")
-        return [(n, MONEY if kind[n].startswith("DECIMAL") else TIME if kind[n].startswith("TIMESTAMP") else TEXT) for n in names]
+        rows = [line.split("\t")[1:] for line in (d / "Qcolumns.tsv").read_text().splitlines()]
+        return [(n, MONEY if t.startswith("DECIMAL") else TIME if t.startswith("TIMESTAMP") else TEXT) for n, t in rows]
 
     # -- loads --
 
-    def loads(self, rows, d):
-        columns = ", ".join(f"'{n}': '{t}'" for n, t in self.columns(d))
-        csv = f"'{d}/all.csv.gz', header=true, delim=',', quote='\"', escape='\"'"
-        read = {"Parquet": f"read_parquet('{d}/all.parquet')",
-                "CSV.gz": f"read_csv({csv}, auto_detect=false, columns={{{columns}}})"}
-        if rows <= SIZES["S"]:
-            read[FLOATS] = f"read_csv('{d}/all.csv.gz')"
-        formats = [f for f in FORMATS if f[0] in self.o.formats]
-        read = {n: r for n, r in read.items() if n.split(",")[0] in [f[0] for f in formats]}
-        result = {name: {"ours": [], "theirs": [], "peak": 0, "peak_theirs": 0} for name in read}
+    def load(self, rows, d, name):
+        """I1: both engines in turn; the installation and the table of the Parquet file are asked afterwards."""
+        file = dict(FORMATS)[name]
+        read = {"Parquet": f"read_parquet('{d}/all.parquet')"}
+        if name == "CSV.gz":
+            self.packed(d)
+            columns = ", ".join(f"'{n}': '{t}'" for n, t in self.columns(d))
+            read = {"CSV.gz": f"read_csv('{d}/all.csv.gz', header=true, delim=',', quote='\"', escape='\"', auto_detect=false, columns={{{columns}}})"}
+            if rows <= SIZES["S"]:
+                read[FLOATS] = f"read_csv('{d}/all.csv.gz')"
+        result = {n: {"ours": [], "theirs": [], "peak": 0, "peak_theirs": 0} for n in read}
         for turn in range(self.o.repeat):
-            for name, file in reversed(formats):  # Parquet last: its installation and table are asked afterwards
-                say(f"{rows:,} rows from {name}: load {turn + 1} of {self.o.repeat}")
-                r = result[name]
-                warm(d / file)
-                data = self.our_load(r, d / file)
-                r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"),
-                         segments=tree_mb(data / "segments"))
-                keep = name == "Parquet" and turn + 1 == self.o.repeat
-                for theirs in (n for n in read if n.startswith(name)):
-                    self.their_load(result[theirs], d, read[theirs], keep=keep)
-                if not keep:
-                    shutil.rmtree(data)
+            r, keep = result[name], name == "Parquet" and turn + 1 == self.o.repeat
+            warm(d / file)
+            data, link = self.our_load(r, d / "data", d / file)
+            r.update(file=(d / file).stat().st_size / 1e6, ledger=tree_mb(data / "ledger.duckdb"), bills=tree_mb(data / "bills"), segments=tree_mb(data / "segments"),
+                     other=sum(tree_mb(f) for f in data.iterdir() if f.name not in ("ledger.duckdb", "bills", "segments")), link=link)
+            for theirs in read:
+                self.their_load(result[theirs], d, read[theirs], keep=keep)
+            if not keep:
+                shutil.rmtree(data)
         if FLOATS in result:
             result[FLOATS].update({k: v for k, v in result["CSV.gz"].items() if k in ("ours", "peak", "file")})
-        return result, data
+        return result
 
-    def again(self, rows, d, data, first):
-        """I2: the same file again. I3: its last month with 0.3 % of the rows changed. I4: the packed file under a cgroup."""
-        say(f"{rows:,} rows: the same again, a changed month, a small cgroup")
-        load = lambda file, **kw: self.ours("load", "--data", data, "--memory", f"{self.o.memory}MiB", "--source", "bench", file, **kw)
-        result = {"I2": {"seconds": load(d / "all.parquet")[0], "of": first}}
+    def again(self, d):
+        """I2: the same file again."""
+        warm(d / "all.parquet")
+        return {"seconds": self.reload(d, d / "all.parquet")[0]}
+
+    def reload(self, d, file):
+        return self.ours("load", "--data", d / "data", "--memory", f"{self.o.memory}MiB", "--source", "bench", file)
+
+    def month(self, d):
+        """I3: its last month with 0.3 % of the rows changed."""
         month = f"BillingPeriodStart = TIMESTAMP '{LAST.replace(day=1)}'"
         self.duck(":memory:", self.script("month", [
             ("month", f"COPY (SELECT * REPLACE ((CASE WHEN hash(ResourceId, ChargePeriodStart) % 1000 < 3 THEN BilledCost + 1 ELSE BilledCost END)::DECIMAL(38,18)"
                       f" AS BilledCost) FROM read_parquet('{d}/all.parquet') WHERE {month}) TO '{d}/month.parquet' (FORMAT parquet, COMPRESSION zstd)"),
             ("Qmonth", f"SELECT count(*) FROM read_parquet('{d}/month.parquet')")]), answers=d)
-        took, peak, _ = load(d / "month.parquet")
-        result["I3"] = {"seconds": took, "peak": peak, "rows": int((d / "Qmonth.tsv").read_text())}
-        load(d / "all.parquet")  # every month is the first one's again: the questions are asked of that
-        return result
+        took, peak, _ = self.reload(d, d / "month.parquet")
+        return {"seconds": took, "peak": peak, "rows": int((d / "Qmonth.tsv").read_text())}
 
-    def small(self, rows, d):
+    def small(self, d):
         """I4: a load in a memory cgroup of 512 MiB; None where we may not make one."""
         v1 = pathlib.Path("/sys/fs/cgroup/memory")
         root, file = (v1, "memory.limit_in_bytes") if (v1 / "memory.limit_in_bytes").exists() else (pathlib.Path("/sys/fs/cgroup"), "memory.max")
@@ -187,7 +212,7 @@ class Bench:
         r = {"ours": [], "peak": 0}
         try:
             source = d / ("all.csv.gz" if (d / "all.csv.gz").exists() else "all.parquet")
-            shutil.rmtree(self.our_load(r, source, memory=256, enter=group))
+            shutil.rmtree(self.our_load(r, d / "small", source, memory=256, enter=group)[0])
             return {"seconds": r["ours"][0], "peak": r["peak"], "file": source.stat().st_size / 1e6, "name": source.name}
         finally:
             for _ in range(50):
@@ -197,15 +222,14 @@ class Bench:
                 except OSError:
                     time.sleep(0.1)
 
-    def our_load(self, r, file, memory=None, enter=None):
-        data = self.work / "load"
+    def our_load(self, r, data, file, memory=None, enter=None):
         shutil.rmtree(data, ignore_errors=True)
-        self.link = self.ours("init", "--data", data, "--admin", "bench@example.com")[2]
+        link = self.ours("init", "--data", data, "--admin", ADMIN)[2]
         took, peak, _ = self.ours("load", "--data", data, "--memory", f"{memory or self.o.memory}MiB", "--source", "bench", file,
                                   preexec_fn=(lambda: (enter / "cgroup.procs").write_text(str(os.getpid()))) if enter else None)
         r["ours"].append(took)
         r["peak"] = max(r["peak"], peak)
-        return data
+        return data, link
 
     def their_load(self, r, d, read, keep):
         db = d / ("query.duckdb" if keep else "flat.duckdb")
@@ -219,15 +243,16 @@ class Bench:
 
     # -- queries --
 
-    def queries(self, rows, d, data):
+    def their_queries(self, rows, d):
+        """DuckDB's answers to everything, with its times."""
         day = lambda n: f"TIMESTAMP '{LAST - datetime.timedelta(days=n - 1)}'"
-        flat = d / "query.duckdb"
-        # the tags Q3 asks for as columns of their own: parsing JSON in each row would flatter us
+        flat, rules, theirs = d / "query.duckdb", tagrules.read(ROOT / "bench/rules.txt"), d / "theirs"
+        (d / "usage.csv").write_text(edge.points_csv(LAST))
+        # the tags the questions ask for as columns of their own: parsing JSON in each row would flatter us
         self.duck(flat, self.script("flat", [
-            ("wide", "CREATE TABLE bill AS SELECT *, Tags->>'$.team' AS tag_team, Tags->>'$.env' AS tag_env, Tags->>'$.app' AS tag_app FROM flat"),
-            ("drop", "DROP TABLE flat"), ("checkpoint", "CHECKPOINT")]))
-        rules = tagrules.read(ROOT / "bench/rules.txt")
-        (d / "tag.json").write_text(tagrules.document(rules))
+            ("wide", f"CREATE OR REPLACE TABLE bill AS SELECT {', '.join(READ)}, Tags->>'$.team' AS tag_team, Tags->>'$.env' AS tag_env, Tags->>'$.app' AS tag_app FROM flat"),
+            ("usage", f"CREATE OR REPLACE TABLE usage AS SELECT \"date\"::VARCHAR AS day, team AS value, n::DOUBLE AS n FROM read_csv('{d}/usage.csv')"),
+            ("checkpoint", "CHECKPOINT")]))
         script = self.script("queries", [
             ("Q1", f"SELECT ChargePeriodStart::DATE AS day, ServiceName, sum(EffectiveCost) FROM bill"
                    f" WHERE ChargePeriodStart >= {day(90)} GROUP BY ALL"),
@@ -235,175 +260,293 @@ class Bench:
                    f" coalesce(sum(EffectiveCost) FILTER (ChargePeriodStart < {day(30)}), 0) AS before"
                    f" FROM bill WHERE ChargePeriodStart >= {day(60)} GROUP BY ALL ORDER BY cost DESC, ResourceId LIMIT 20"),
             ("Q3", f"SELECT ChargePeriodStart::DATE AS day, {tagrules.case(rules)} AS tag, sum(EffectiveCost) FROM bill GROUP BY ALL"),
-            ("Q3p", f"SELECT {tagrules.case(rules)} AS tag, sum(EffectiveCost) FROM bill GROUP BY ALL"),
             ("Q6", "SELECT sum(BilledCost), sum(BilledCost), sum(EffectiveCost), sum(EffectiveCost), sum(ListCost) FROM bill"),
             ("Q9", "SELECT DISTINCT ServiceName FROM bill WHERE ServiceName IS NOT NULL ORDER BY 1 LIMIT 50"),
+            ("Qrows", f"SELECT count(*) FILTER (ChargePeriodStart >= {day(90)}) FROM bill"),
             *([] if self.o.in_process else [*[("Qedge" + n, sql) for n, (_, _, _, sql) in edge.questions(LAST).items() if sql],
-                                            ("QedgeQ3", edge.q3_sql(LAST, rules))])])
-        theirs, ours = d / "theirs", d / "ours"
-        for folder in (theirs, ours):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-        say(f"{rows:,} rows: queries")
-        _, _, a = self.duck(flat, script, answers=theirs, runs=self.o.runs)
-        a["Q3e"] = a["Q3"]  # an edited CASE is another CASE; the edit changes no line's value
+                                            ("Qedgedirect", edge.q4_direct_sql(LAST)), ("QedgeQ4", edge.q4_sql(LAST)), ("QedgeQ12", edge.q12_sql(LAST))])])
+        shutil.rmtree(theirs, ignore_errors=True)
+        theirs.mkdir()
+        _, peak, a = self.duck(flat, script, answers=theirs, runs=self.o.runs)
+        if rows <= SIZES["S"]:  # for the evaluator that reads row by row
+            self.duck(flat, self.script("rows", [("rows", "COPY (SELECT " + ", ".join(f"coalesce(({sql})::VARCHAR, '') AS \"{n}\"" for n, sql in slow.COLUMNS.items())
+                                                  + f" FROM bill) TO '{d}/rows.csv' (FORMAT csv, HEADER)")]))
+        flat.unlink()
+        # an edited CASE is another CASE and the edit changes no line's value; the preview's sums are Q3's over all days
+        a["Q3e"] = a["Q3p"] = a["QedgeQ3"] = a["Q3"]
         shutil.copy(theirs / "Q3.tsv", theirs / "Q3e.tsv")
-        _, _, text = run([self.build / "bench/bench_query", data, self.o.memory, self.o.threads, ours, self.o.runs, d / "tag.json", LAST], env=self.env)
+        shutil.copy(theirs / "Q3.tsv", theirs / "QedgeQ3.tsv")
+        (theirs / "Q3p.tsv").write_text(over_days((theirs / "Q3.tsv").read_text()))
+        return {"queries": a, "peak": peak, "q1_rows": int((theirs / "Qrows.tsv").read_text())}
+
+    def our_queries(self, d):
+        """The same in process."""
+        theirs, ours = d / "theirs", d / "ours"
+        shutil.rmtree(ours, ignore_errors=True)
+        ours.mkdir()
+        (d / "tag.json").write_text(tagrules.document(tagrules.read(ROOT / "bench/rules.txt")))
+        _, peak, text = run([self.build / "bench/bench_query", d / "data", self.o.memory, self.o.threads, ours, self.o.runs, d / "tag.json", LAST], env=self.env)
         b = {r["name"]: r for r in map(json.loads, text.splitlines())}
         for q in QUERIES:
             compare(q, ours / f"{q}.tsv", theirs / f"{q}.tsv")
-        self.theirs = theirs
-        flat.unlink()
-        return {"ours": b, "theirs": a, "rows": {q: len((ours / f"{q}.tsv").read_bytes().splitlines()) for q in QUERIES}}
+        return {"queries": b, "peak": peak, "rows": {q: len((ours / f"{q}.tsv").read_bytes().splitlines()) for q in QUERIES}}
+
+    def row_by_row(self, rows, d):
+        """DuckDB's answers held to the evaluator that knows neither engine (Farthing's are compared with DuckDB's at the edge, Q4's with this one's method)."""
+        every = 1 if rows < SIZES["S"] else 7
+        want = slow.answers(d / "rows.csv", tagrules.read(ROOT / "bench/rules.txt"), edge.points(LAST), edge.SEEN, edge.day(LAST, 90), every)
+        theirs = {q: edge.expected(q, (d / "theirs" / f"{n}.tsv").read_text()) for q, n in (("Q1", "QedgeQ1"), ("Q3", "Q3"), ("Q6", "QedgeQ6"), ("Q12", "QedgeQ12"))}
+        q4 = edge.q4_expected(LAST, (d / "theirs/Qedgedirect.tsv").read_text())
+        theirs["Q4"] = {k: v for k, v in q4.items() if int(k[0][-2:]) % every == 0}
+        for q, cells in theirs.items():
+            exact = {k: v for k, v in want[q].items() if v}
+            if q == "Q6":
+                exact = {k: edge.rounded(v) for k, v in exact.items()}
+            wrong = "the answer is empty" if not exact else edge.differ(cells, exact, total=False, near=0)
+            if wrong:
+                die(f"{q}: DuckDB's answer is not the row by row evaluator's: {wrong}")
+        (d / "rows.csv").unlink()
+        return {q: len(c) for q, c in theirs.items()}
 
     # -- HTTP: what a page waits for --
 
-    def server(self, data):
-        s = edge.Server(self.farthing, data, self.env, self.work / "serve.log", self.o.memory, None if self.cookie else self.link, self.cookie)
-        self.cookie = s.cookie
+    def server(self, d):
+        s = edge.Server(self.farthing, d / "data", self.env, self.work / "serve.log", self.o.memory)
+        try:
+            if (d / "joined").exists():
+                s.sign_in(ADMIN)
+            else:
+                s.cookie = s.join(self.link)
+                (d / "joined").touch()
+        except BaseException:
+            s.end()
+            raise
         return s
 
-    def hot(self, s, path, body, connections=1):
+    def clients(self, s, what, body="", connections=1, cookie=None):
+        """bench_http on one question, or on a file of them: name -> its times."""
         headers = self.work / "headers"
         headers.touch(mode=0o600)
-        headers.write_text("".join(f"{k}: {v}\n" for k, v in s.headers().items() if k != "Content-Type"))
+        headers.write_text("".join(f"{k}: {v}\n" for k, v in s.headers(cookie).items() if k != "Content-Type"))
         try:
-            return json.loads(run([self.build / "bench/bench_http", s.port, path, json.dumps(body), headers, connections, self.o.seconds])[2])
+            text = run([self.build / "bench/bench_http", s.port, what, body, headers, connections, self.o.seconds])[2]
+            return {r["name"]: r for r in map(json.loads, text.splitlines())}
         finally:
             headers.unlink()
 
-    def http(self, rows, data):
-        self.cookie = None
-        result = {"hot": {}, "cold": {}, "answers": {}}
+    def hot(self, s, path, body, connections=1, cookie=None):
+        return self.clients(s, path, json.dumps(body), connections, cookie)[""]
+
+    def at_the_edge(self, d):
+        """Hot, each question by itself; the answers compared before they are timed."""
+        result = {"hot": {}, "answers": {}}
         questions = edge.questions(LAST)
-        s = self.server(data)
+        s = self.server(d)
         try:
+            self.row_rules(s, d, result)
             for name, (what, path, bodies, sql) in questions.items():
-                say(f"{rows:,} rows over HTTP: {name}")
+                say(f"over HTTP: {name}")
                 if sql:
                     ours = edge.cells(name, [json.loads(s.post(path, b)[1]) for b in bodies])
-                    theirs = edge.expected(name, (self.theirs / f"Qedge{name}.tsv").read_text())
-                    wrong = "the answer is empty" if not ours else edge.differ(ours, theirs)
-                    if wrong:
-                        die(f"{name} over HTTP: {wrong}")
-                    result["answers"][name] = len(ours)
+                    self.same(name, ours, edge.expected(name, (d / "theirs" / f"Qedge{name}.tsv").read_text()), result)
                 if len(bodies) == 1:
                     result["hot"][name] = self.hot(s, path, bodies[0])
                 else:
                     result["hot"][name] = percentiles([s.timed(path, bodies) for _ in range(self.o.hot)])
-            self.virtual_tag(s, result)
+            result["asked"] = {"Q4": self.pools(s, d, result), "Q3": self.virtual_tag(s, d, result)}
+            say("over HTTP: Q13")
             result["hot"]["Q13"] = percentiles([s.at_once("/api/query", edge.panels(LAST)) for _ in range(self.o.hot)])
-            result["slowest_panel"] = max(min(s.timed("/api/query", [p]) for _ in range(3)) for p in edge.panels(LAST))
+            result["slowest_panel"] = max(percentiles([s.timed("/api/query", [p]) for _ in range(min(self.o.hot, 10))])["p50_ms"] for p in edge.panels(LAST))
             result["throughput"] = self.hot(s, *questions["Q1"][1:2], questions["Q1"][2][0], connections=4)
             result["peak"], result["anonymous"] = s.peak_mb()
         finally:
             s.end()
-        for name in ("Q1", "Q2", "Q5", "Q6", "Q8", "Q9"):
-            result["cold"][name] = percentiles([self.cold(data, *questions[name][1:3]) for _ in range(self.o.cold)])
-        result["Q14"] = self.under_load(rows, data, questions)
         return result
 
-    def virtual_tag(self, s, result):
-        """Q3: the rules as a live virtual tag, by day over 13 months. Q3e: one rule is edited and saved, and the question asked again."""
-        document = {**json.loads(tagrules.document(tagrules.read(ROOT / "bench/rules.txt"))), "name": "FinBench"}
-        document.pop("id", None)
+    def same(self, name, ours, theirs, result, differ=edge.differ):
+        wrong = "the answer is empty" if not ours else differ(ours, theirs)
+        if wrong:
+            die(f"{name} over HTTP: {wrong}")
+        result["answers"][name] = len(ours)
+
+    def row_rules(self, s, d, result):
+        """Q12: Q1 by somebody who sees 7 of 60 teams."""
+        say("over HTTP: Q12")
+        n = time.time_ns()
+        team = {**edge.dim("team", "tag"), "operator": "oneOf", "value": edge.SEEN}
+        made = json.loads(s.post("/api/admin/users", {"email": f"team-{n}@example.com", "roles": ["basic"]})[1])
+        group = json.loads(s.post("/api/admin/groups", {"name": f"seven teams {n}", "dataAccessEnabled": True, "filters": team})[1])
+        s.post(f"/api/admin/groups/{group['id']}/users", {"add": [made["id"]]})
+        cookie = s.join(made["link"])
+        _, path, (body,), _ = edge.questions(LAST)["Q1"]
+        s.post("/api/admin/data-access", {"enabled": True}, "PUT")
+        try:
+            ours = edge.cells("Q12", [json.loads(s.post(path, body, cookie=cookie)[1])])
+            self.same("Q12", ours, edge.expected("Q12", (d / "theirs/QedgeQ12.tsv").read_text()), result)
+            result["hot"]["Q12"] = self.hot(s, path, body, cookie=cookie)
+        finally:
+            s.post("/api/admin/data-access", {"enabled": False}, "PUT")
+
+    def live_tag(self, s, document):
+        """Saves a tag as live: (its id, the question by day over 13 months)."""
         made = json.loads(s.post("/api/tags?setAsLive=true", document)[1])
         key = next(k for k in s.get("/api/keys")["keys"] if k["key"] == made["id"])
-        q = edge.ask(LAST, 395, [{k: key[k] for k in ("costCenter", "key", "type")}], "day")
-        ours = edge.cells("Q3", [json.loads(s.post("/api/query", q)[1])])
-        wrong = edge.differ(ours, edge.expected("Q3", (self.theirs / "QedgeQ3.tsv").read_text())) if ours else "the answer is empty"
+        return made["id"], edge.ask(LAST, 395, [{k: key[k] for k in ("costCenter", "key", "type")}], "day")
+
+    def pools(self, s, d, result):
+        """Q4: three shared pools by cost, by usage and by fixed shares, the first falling on the other two as well."""
+        say("over HTTP: Q4")
+        n = time.time_ns()
+        usage = json.loads(s.post("/api/telemetry", {"name": f"FinBench usage {n}", "type": "csv", "field": "team", "metricNames": ["n"]})[1])
+        s.upload(f"/api/telemetry/{usage['id']}/upload?name=usage.csv", edge.points_csv(LAST))
+        _, q = self.live_tag(s, {**edge.pool_document(usage["id"]), "name": f"FinBench pools {n}"})
+        ours = edge.cells("Q4", [json.loads(s.post("/api/query", q)[1])])
+        exact = edge.q4_expected(LAST, (d / "theirs/Qedgedirect.tsv").read_text())
+        self.same("Q4", ours, exact, result, edge.differ_split)
+        floats = edge.expected("Q4", (d / "theirs/QedgeQ4.tsv").read_text())
+        wrong = edge.differ(floats, exact, total=False, near=decimal.Decimal("1e-6"))
         if wrong:
-            die(f"Q3 over HTTP: {wrong}")
-        result["answers"]["Q3"] = len(ours)
+            die(f"Q4: DuckDB's floats are far from the exact answer: {wrong}")
+        result["hot"]["Q4"] = self.hot(s, "/api/query", q)
+        return q
+
+    def virtual_tag(self, s, d, result):
+        """Q3: the rules as a live virtual tag, by day over 13 months. Q3e: one rule is edited and saved, and the question asked again."""
+        say("over HTTP: Q3")
+        document = {**json.loads(tagrules.document(tagrules.read(ROOT / "bench/rules.txt"))), "name": f"FinBench {time.time_ns()}"}
+        document.pop("id", None)
+        tag, q = self.live_tag(s, document)
+        ours = edge.cells("Q3", [json.loads(s.post("/api/query", q)[1])])
+        self.same("Q3", ours, edge.expected("Q3", (d / "theirs/QedgeQ3.tsv").read_text()), result)
         result["hot"]["Q3"] = self.hot(s, "/api/query", q)
         took = []
         for i in range(min(self.o.hot, 10)):
             document["rules"][100]["to"] = f"edited {i}"
             start = time.monotonic()
-            s.post(f"/api/tags/{made['id']}?setAsLive=true", document, "PUT")
+            s.post(f"/api/tags/{tag}?setAsLive=true", document, "PUT")
             s.post("/api/query", q)
             took.append((time.monotonic() - start) * 1e3)
         result["hot"]["Q3e"] = percentiles(took)
+        return q
 
-    def cold(self, data, path, bodies):
-        """A fresh process, the folder's pages dropped from the cache."""
-        for f in data.rglob("*"):
-            if f.is_file():
-                with open(f, "rb") as x:
-                    os.posix_fadvise(x.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        s = self.server(data)
-        try:
-            return s.timed(path, bodies)
-        finally:
-            s.end()
+    def asked(self, edge_result):
+        """name -> (path, requests) of every question that a server can be asked again."""
+        out = {n: (path, bodies) for n, (_, path, bodies, _) in edge.questions(LAST).items()}
+        return {**out, **{n: ("/api/query", [q]) for n, q in edge_result["asked"].items()}}
 
-    def under_load(self, rows, data, questions):
-        """Q14: sixteen clients at Q1, Q2, Q6 and Q9, idle and while the whole bill is loaded again as another source."""
-        say(f"{rows:,} rows over HTTP: 16 clients while a delivery is loaded")
-        names = ("Q1", "Q2", "Q6", "Q9")
-        s = self.server(data)
-        def clients():
-            out = {}
-            def one(n):
-                path, bodies = questions[n][1:3]
-                out[n] = self.hot4(s, path, bodies[0], n)
-            threads = [threading.Thread(target=one, args=(n,)) for n in names]
-            for t in threads:
-                t.start()
-            for t in threads:
-                t.join()
-            return out
+    def cold(self, d, edge_result):
+        """A fresh process, the folder's pages dropped from the cache, one question: its time, and what was read from the disk for it."""
+        asked, out = self.asked(edge_result), {}
+        for name in ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q8", "Q9"):
+            took, read = [], []
+            for _ in range(self.o.cold):
+                for f in (d / "data").rglob("*"):
+                    if f.is_file():
+                        with open(f, "rb") as x:
+                            os.posix_fadvise(x.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                s = self.server(d)
+                try:
+                    before = s.bytes_read()
+                    took.append(s.timed(*asked[name]))
+                    read.append(s.bytes_read() - before)
+                finally:
+                    s.end()
+            out[name] = {**percentiles(took), "read_mb": sorted(read)[len(read) // 2] / 1e6}
+        return out
+
+    def under_load(self, d, edge_result):
+        """Q14: sixteen clients go through Q1 to Q6, idle and while the whole bill is loaded as another source in the same server."""
+        asked = self.asked(edge_result)
+        lines = self.work / "questions"
+        lines.write_text("".join(f"{n}\t{asked[n][0]}\t{json.dumps(asked[n][1][0])}\n" for n in ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6")))
+        s = self.server(d)
         try:
-            idle = clients()
-            load = subprocess.Popen([str(x) for x in (self.farthing, "load", "--data", data, "--source", "second", self.work / str(rows) / "all.parquet")],
+            for n in ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6"):
+                s.post(asked[n][0], asked[n][1][0])
+            idle = self.clients(s, f"@{lines}", connections=16)
+            load = subprocess.Popen([str(x) for x in (self.farthing, "load", "--data", d / "data", "--source", "second", d / "all.parquet")],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env)
-            time.sleep(0.3)
-            busy = clients()
-            running = load.poll() is None
-            load.terminate()
-            load.wait(600)
-            return {"idle": idle, "busy": busy, "load_ran_throughout": running}
+            try:
+                time.sleep(0.3)
+                busy = self.clients(s, f"@{lines}", connections=16)
+                running = load.poll() is None
+            finally:
+                load.terminate()
+                load.wait(600)
+            peak, anonymous = s.peak_mb()
+            return {"idle": idle, "busy": busy, "load_ran_throughout": running, "peak": peak, "anonymous": anonymous}
         finally:
             s.end()
-
-    def hot4(self, s, path, body, name):
-        headers = self.work / f"headers-{name}"
-        headers.touch(mode=0o600)
-        headers.write_text("".join(f"{k}: {v}\n" for k, v in s.headers().items() if k != "Content-Type"))
-        try:
-            return json.loads(run([self.build / "bench/bench_http", s.port, path, json.dumps(body), headers, 4, self.o.seconds])[2])
-        finally:
-            headers.unlink()
 
     # -- all of one size --
 
     def floor(self, rows):
-        say(f"{rows:,} rows: the raw floor")
         out = run([self.build / "bench/bench_floor", rows, 3])[2]
         return {r["name"]: r for r in map(json.loads, out.splitlines())}
 
+    def steps(self, rows):
+        """The names of a size's steps in their order: what changes the installation comes last."""
+        return [*(["load CSV.gz"] if "CSV.gz" in self.o.formats else []), "load Parquet", "DuckDB", *([] if self.o.in_process else ["floor"]), "in process",
+                *([] if self.o.in_process else [*(["row by row"] if rows <= SIZES["S"] else []), "edge", "cold", "I2", "I3", *(["I4"] if self.o.small else []), "Q14"])]
+
     def size(self, rows):
+        fresh = self.o.short or self.o.fresh
+        state = State(self.work / f"state-{rows}.json", {"program": hash_of(self.farthing), "bill": self.stamp(), **{
+            k: getattr(self.o, k) for k in ("memory", "threads", "repeat", "hot", "cold", "runs", "seconds")}}, fresh)
+        done, d = state.done, self.work / str(rows)
+        todo = [n for n in self.steps(rows) if n not in done]
+        if not todo:
+            say(f"{rows:,} rows: measured before")
+            return done
+        if "load Parquet" in done and not (d / "data").exists():
+            todo, done = self.steps(rows), state.done
+            done.clear()
+        if "DuckDB" in todo and "load Parquet" not in todo and not (d / "query.duckdb").exists():
+            todo = ["load Parquet", *todo]
+        cost = lambda n: STEPS[n][0] + STEPS[n][1] * rows / 1e6
+        made = (d / "made").exists() and (d / "made").read_text() == self.stamp()
+        left = sum(map(cost, todo)) + (0 if made else cost("bill"))
         started = time.monotonic()
-        d = self.files(rows)
-        result = {"rows": rows, "floor": None if self.o.in_process else self.floor(rows)}
-        result["loads"], data = self.loads(rows, d)
-        small = self.small(rows, d) if self.o.small else None
-        if small:  # it took the folder
-            data = self.our_load({"ours": [], "peak": 0}, d / "all.parquet")
-        result["queries"] = self.queries(rows, d, data)
-        if self.o.in_process:
-            result["took"] = time.monotonic() - started
-            shutil.rmtree(data)
-            if not self.o.keep:
-                shutil.rmtree(d)
-            return result
-        result["http"] = self.http(rows, data)
-        result["again"] = {**self.again(rows, d, data, min(result["loads"]["Parquet"]["ours"])), "I4": small}
-        result["took"] = time.monotonic() - started
-        shutil.rmtree(data)
+        say(f"{rows:,} rows: {len(todo)} steps, about {minutes(left)}")
+        self.files(rows)
+        if not made:
+            left -= cost("bill")
+        for i, name in enumerate(todo):
+            say(f"{rows:,} rows, step {i + 1} of {len(todo)}: {name}, about {minutes(cost(name))}; about {minutes(left)} to the end of this size")
+            begin = time.monotonic()
+            state.keep(name, self.step(name, rows, d, done))
+            done["took"] = done.get("took", 0) + time.monotonic() - begin
+            left -= cost(name)
+        state.keep("rows", rows)
+        say(f"{rows:,} rows: done in {minutes(time.monotonic() - started)}")
         if not self.o.keep:
             shutil.rmtree(d)
-        return result
+        return done
+
+    def step(self, name, rows, d, done):
+        self.link = done.get("load Parquet", {}).get("Parquet", {}).get("link")
+        if name.startswith("load "):
+            (d / "joined").unlink(missing_ok=True)
+            return self.load(rows, d, name[5:])
+        return {"DuckDB": lambda: self.their_queries(rows, d),
+                "floor": lambda: {"all": self.floor(rows), "Q1": self.floor(done["DuckDB"]["q1_rows"])},
+                "in process": lambda: self.our_queries(d), "row by row": lambda: self.row_by_row(rows, d), "edge": lambda: self.at_the_edge(d),
+                "cold": lambda: self.cold(d, done["edge"]), "I2": lambda: self.again(d), "I3": lambda: self.month(d), "I4": lambda: self.small(d),
+                "Q14": lambda: self.under_load(d, done["edge"])}[name]()
+
+
+def minutes(seconds):
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+
+
+def over_days(tsv):
+    """Rows day, value, amount added up over the days, written as DuckDB writes decimals."""
+    sums = {}
+    for line in tsv.splitlines():
+        _, value, amount = line.split("\t")
+        sums[value] = sums.get(value, 0) + decimal.Decimal(amount)
+    plain = lambda x: (f"{x:f}".rstrip("0").rstrip(".") if "." in f"{x:f}" else f"{x:f}")
+    return "".join(sorted(f"{v}\t{plain(x)}\n" for v, x in sums.items()))
 
 
 def percentiles(ms):
@@ -455,127 +598,16 @@ def machine(work):
     return f"{cpu}, {os.cpu_count()} cores, {ram:.0f} GiB RAM, disk {' '.join(disk) or 'unknown'} (writes {rate:.0f} MB/s), {platform.system()} {platform.release()}"
 
 
-def table(head, rows):
-    out = ["| " + " | ".join(head) + " |", "|" + "|".join(" --- " for _ in head) + "|"]
-    return "\n".join(out + ["| " + " | ".join(r) + " |" for r in rows])
-
-
-BIG = "## A file of 5 GB in 512 MiB"
-
-
-def other_sections(path, big):
-    """The report's text: the section that `script/bench big` wrote, or all but that."""
-    text = path.read_text() if path.exists() else "# Results of FinBench\n"
-    rest, mark, section = text.partition(BIG)
-    return (mark + section) if big else rest
-
-
-def name_of(rows):
-    return f"{rows // 1_000_000}M rows" if rows >= 1_000_000 else f"{rows // 1000}k rows"
-
-
-def ms(x):
-    return f"{x:.0f} ms" if x >= 100 else f"{x:.1f} ms" if x >= 1 else f"{x:.2f} ms"
-
-
-def side(rows, took, peak):
-    return f"{min(took):.2f} s", f"{rows / min(took):,.0f}", f"{peak:.0f} MB"
-
-
-def loads_table(r):
-    return table(["load", "file", "Farthing", "rows/s", "peak memory", "DuckDB", "rows/s", "peak memory", "all runs (s)"], [
-        [n, f"{v['file']:.0f} MB", *side(r["rows"], v["ours"], v["peak"]), *side(r["rows"], v["theirs"], v["peak_theirs"]),
-         " ".join(f"{t:.2f}" for t in v["ours"]) + " / " + " ".join(f"{t:.2f}" for t in v["theirs"])] for n, v in r["loads"].items()])
-
-
-def again_text(r):
-    a, p = r["again"], r["loads"]["Parquet"]
-    text = (f"\nI2, the same file again: {a['I2']['seconds']:.2f} s ({a['I2']['seconds'] / a['I2']['of']:.3f} of I1). I3, the last month with 0.3 % of its rows changed"
-            f" ({a['I3']['rows']:,} rows, {a['I3']['rows'] / r['rows']:.2f} of all): {a['I3']['seconds']:.2f} s ({a['I3']['seconds'] / a['I2']['of']:.2f} of I1).")
-    if a["I4"]:
-        text += (f" I4, {a['I4']['name']} ({a['I4']['file']:.0f} MB) with --memory 256MiB in a cgroup of 512 MiB: {a['I4']['seconds']:.1f} s,"
-                 f" peak {a['I4']['peak']:.0f} MB.")
-    total = p["bills"] + p["ledger"] + p["segments"]
-    return text + (f"\n\nOn disk: archive {p['bills']:.0f} MB, ledger {p['ledger']:.0f} MB, segments {p['segments']:.0f} MB"
-                   f" ({total * 1e6 / r['rows']:.0f} bytes a row); DuckDB's flat table {p['flat']:.0f} MB.\n")
-
-
-def edge_table(r):
-    h, theirs, what = r["http"], r["queries"]["theirs"], {n: q[0] for n, q in edge.questions(LAST).items()}
-    what["Q3"], what["Q3e"] = "virtual tag of 200 rules by day, 13 months", "one of its rules edited and saved, then Q3"
-    what["Q13"] = "dashboard of 12 panels at once"
-    rows = []
-    for n, v in sorted(h["hot"].items(), key=lambda x: (int("".join(c for c in x[0] if c.isdigit())), x[0])):
-        c, t = h["cold"].get(n), theirs.get("Qedge" + n)
-        rows.append([f"{n} {what[n]}", f"{v['requests']}", ms(v["p50_ms"]), ms(v["p95_ms"]), ms(v["max_ms"]), ms(c["p50_ms"]) if c else "", ms(c["max_ms"]) if c else "",
-                     ms(t["hot_ms"]) if t else "", "yes" if n in h["answers"] else ""])
-    return table(["at the HTTP edge", "hot runs", "p50", "p95", "max", "cold p50", "cold max", "DuckDB hot", "answer compared"], rows)
-
-
-def q14_table(r):
-    q = r["http"]["Q14"]
-    return table(["Q14, 4 clients each", "idle p50", "idle p95", "under a load p50", "p95", "ratio of p95"], [
-        [n, ms(q["idle"][n]["p50_ms"]), ms(q["idle"][n]["p95_ms"]), ms(q["busy"][n]["p50_ms"]), ms(q["busy"][n]["p95_ms"]),
-         f"{q['busy'][n]['p95_ms'] / q['idle'][n]['p95_ms']:.1f}"] for n in q["idle"]])
-
-
-def floor_table(r):
-    f, hot, inner = r["floor"], r["http"]["hot"], r["queries"]["ours"]
-    beside = {"sum": ("Q6 in process", inner["Q6"]["hot_ms"] / 5), "day-service": ("Q1 at the edge", hot["Q1"]["p50_ms"]), "day-tag": ("Q3 at the edge", hot["Q3"]["p50_ms"])}
-    part = {"day-service": 90 / 395}
-    rows = []
-    for n, v in f.items():
-        name, took = beside.get(n, ("", 0))
-        share = part.get(n, 1)
-        rows.append([n, ms(v["one_ms"]), ms(v["all_ms"]), name, ms(took) if name else "", f"{took / (v['all_ms'] * share):.2f}" if name else ""])
-    return table(["raw loop over as many rows", "1 thread", "all threads", "question", "took", "times the floor"], rows)
-
-
-def in_process_table(q):
-    return table(["in process", "rows in the answer", "Farthing first", "hot", "DuckDB first", "hot"], [
-        [f"{n} {what}", str(q["rows"][n]), ms(q["ours"][n]["first_ms"]), ms(q["ours"][n]["hot_ms"]), ms(q["theirs"][n]["first_ms"]),
-         ms(q["theirs"][n]["hot_ms"])] for n, what in QUERIES.items()])
-
-
-def report(o, results, where, command, version):
-    sizes = [name_of(r["rows"]) for r in results]
-    times = lambda a, b: f"**{a / b:.3g}**"
-    ratios = [[f"load {name}"] + [times(min(r["loads"][name]["ours"]), min(r["loads"][name]["theirs"])) if name in r["loads"] else "" for r in results]
-              for name in results[0]["loads"]]
-    for q, what in QUERIES.items():
-        for kind in ("hot", "first"):
-            ratios.append([f"{q} {what}, {kind}"] + [times(r["queries"]["ours"][q][kind + "_ms"], r["queries"]["theirs"][q][kind + "_ms"]) for r in results])
-    text = ["# Results of FinBench\n",
-            f"Made by `{command}` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {version}. The same as JSON: `results.json`.\n",
-            f"Machine: {where}. Both engines: {o.threads} threads, {o.memory} MiB; files in the page cache unless \"cold\". What is measured and how: `doc/bench.md`.\n",
-            "## Farthing's time divided by plain DuckDB's\n",
-            "In process, below 1 Farthing is faster. Every answer was compared with DuckDB's and is the same to the last digit.\n",
-            table(["", *sizes], ratios)]
-    for r in results:
-        q, h = r["queries"], r.get("http")
-        if not h:
-            text += [f"\n## {name_of(r['rows'])}\n", loads_table(r), "", in_process_table(q),
-                     f"\nWithout the HTTP edge (`--in-process`). This size took {r['took'] / 60:.0f} minutes."]
-            continue
-        text += [f"\n## {name_of(r['rows'])}\n", loads_table(r), again_text(r), edge_table(r),
-                 f"\nThe slowest of Q13's panels alone: {ms(h['slowest_panel'])}. Q1 from 4 connections: {h['throughput']['per_second']:,.0f} requests/s,"
-                 f" {h['throughput']['answer_bytes']:,} bytes each. Peak memory of the server: {h['peak']:.0f} MB, {h['anonymous']:.0f} MB of it not mapped files.\n",
-                 q14_table(r), "" if h["Q14"]["load_ran_throughout"] else "\n(The load ended before the clients did.)", "",
-                 in_process_table(q), "", floor_table(r),
-                 f"\nQ1 reads 90 of 395 days and is compared with that part of the floor; Q6 is five sums and compared with one fifth of its time."
-                 f" The bench of this size took {r['took'] / 60:.0f} minutes."]
-    return "\n".join(text) + "\n"
-
-
 def main():
     p = argparse.ArgumentParser(prog="script/bench", description="FinBench on the demo bill against plain DuckDB.")
     p.add_argument("--short", action="store_true", help="20,000 rows and short runs; the report goes to the work folder")
-    p.add_argument("--size", action="append", choices=SIZES, help="S 1, M 10, L 100 million, XL 1 billion rows; may be repeated (default S and M)")
-    p.add_argument("--work", default=str(ROOT / "build-bench-work"), help="folder for files (default build-bench-work; L needs 60 GB)")
-    p.add_argument("--keep", action="store_true", help="keep the bill files for the next run")
+    p.add_argument("--size", action="append", metavar="S,M,L,XL", help="S 1, M 10, L 100 million, XL 1 billion rows; a list, or repeated (default S and M)")
+    p.add_argument("--work", default=str(ROOT / "build-bench-work"), help="folder for files (default build-bench-work; L needs 50 GB)")
+    p.add_argument("--keep", action="store_true", help="keep the bill files, and what was measured, for the next run")
+    p.add_argument("--fresh", action="store_true", help="measure everything again, even what an earlier run ended with")
     p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="limit of both engines (default 2048)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="of both engines (default all)")
-    p.add_argument("--formats", default="Parquet,CSV.gz", help="what is loaded: Parquet,CSV.gz or Parquet alone (default both)")
+    p.add_argument("--formats", default="", help="what is loaded: Parquet,CSV.gz or Parquet alone (default both up to M, Parquet at L and XL)")
     p.add_argument("--repeat", type=int, default=1, help="loads of each kind; the best counts (default 1)")
     p.add_argument("--hot", type=int, default=30, help="hot runs of what is more than one request (default 30)")
     p.add_argument("--cold", type=int, default=5, help="cold runs (default 5)")
@@ -586,24 +618,35 @@ def main():
     p.add_argument("--build", default=str(BUILD), help="folder of the build (default build)")
     p.add_argument("--out", help="where the report goes (default bench/RESULTS.md)")
     o = p.parse_args()
-    o.formats = o.formats.split(",")
-    if "Parquet" not in o.formats or set(o.formats) - {f[0] for f in FORMATS}:
+    sizes = [s for many in o.size or ["S,M"] for s in many.split(",")]
+    formats = o.formats.split(",") if o.formats else []
+    if set(sizes) - set(SIZES):
+        die(f"--size is one of {', '.join(SIZES)}, or several with commas between")
+    if formats and ("Parquet" not in formats or set(formats) - {f[0] for f in FORMATS}):
         die("--formats is Parquet,CSV.gz or Parquet")
     if o.short:
         o.repeat, o.runs, o.seconds, o.hot, o.cold = 1, 2, 0.5, 3, 1
-    rows = [20_000] if o.short else [SIZES[s] for s in (o.size or ["S", "M"])]
+    o.formats = formats
     bench = Bench(o)
     where = machine(bench.work)
-    results = [bench.size(n) for n in rows]
+    results = []
+    for rows in [20_000] if o.short else [SIZES[s] for s in sizes]:
+        o.formats = formats or (["Parquet", "CSV.gz"] if rows <= SIZES["M"] else ["Parquet"])
+        results.append(bench.size(rows))
     try:  # a bare machine has no git
         version = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     except OSError:
         version = ""
     version = version or "unknown"
     out = pathlib.Path(o.out) if o.out else bench.work / "RESULTS.md" if o.short else ROOT / "bench/RESULTS.md"
+    for r in results:
+        r["load Parquet"]["Parquet"].pop("link", None)  # used up, but nobody's business
     (out.parent / "results.json").write_text(json.dumps({"machine": where, "commit": version, "sizes": results}, indent=1, default=str) + "\n")
-    big = other_sections(out, big=True)
-    out.write_text(report(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version) + ("\n" + big if big else ""))
+    big = report.other_sections(out, big=True)
+    out.write_text(report.text(o, results, where, " ".join(["script/bench", *sys.argv[1:]]), version) + ("\n" + big if big else ""))
+    if not o.keep:
+        for r in results:
+            (bench.work / f"state-{r['rows']}.json").unlink(missing_ok=True)
     say(f"wrote {out}")
     print(out.read_text())
 

@@ -16,6 +16,7 @@ import time
 import zlib
 
 import bench
+import report
 
 LIMIT = 512 << 20
 ROWS_PER_GB = 8_000_000  # a first guess; more is made until the file is large enough
@@ -171,15 +172,15 @@ def row(name, rows, took, peak, inside):
     return [name, f"{took:.1f} s", f"{rows / took:,.0f}", f"{peak:.0f} MB", f"{inside:.0f} MB" if inside else ""]
 
 
-def report(r, where, command):
+def section(r, where, command):
     small = r["theirs_small"]
     return "\n".join([
-        bench.BIG + ", and many files\n",
+        report.BIG + ", and many files\n",
         f"Made by `{command}` on {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC. Machine: {where}.\n",
         f"One CSV.gz of {r['file_mb']:,.0f} MB ({r['rows']:,} rows, {r['plain_mb']:,.0f} MB unpacked). The group is a memory cgroup of 512 MiB;"
         " what it counts holds pages of the page cache, which the kernel drops as needed, so its own peak is its limit. Farthing's total after"
         " the load is DuckDB's sum of the same rows to the last digit.\n",
-        bench.table(["", "time", "rows/s", "peak of the process", "peak in the group"], [
+        report.table(["", "time", "rows/s", "peak of the process", "peak in the group"], [
             row("Farthing, `--memory 256MiB`, in the group", r["rows"], *r["ours"]),
             row("DuckDB into one flat table, `memory_limit` 256 MiB, in the group", r["rows"], small["seconds"], small["peak"], small["inside"]) if not small["code"]
             else ["DuckDB into one flat table, `memory_limit` 256 MiB, in the group", f"ended with {small['code']} after {small['seconds']:.1f} s", "",
@@ -204,9 +205,9 @@ def main():
     o = p.parse_args()
     r = Big(o).run()
     where = bench.machine(pathlib.Path(o.work))
-    text = report(r, where, " ".join(["script/bench big", *sys.argv[1:]]))
+    text = section(r, where, " ".join(["script/bench big", *sys.argv[1:]]))
     out = pathlib.Path(o.out)
-    kept = bench.other_sections(out, big=False)
+    kept = report.other_sections(out, big=False)
     out.write_text(kept.rstrip("\n") + "\n\n" + text)
     (out.parent / "big.json").write_text(json.dumps({"machine": where, **r}, indent=1, default=str) + "\n")
     print(text)

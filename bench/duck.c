@@ -4,8 +4,8 @@
  *   bench_duck DATABASE MEMORY THREADS ANSWERS RUNS SCRIPT [NAME=VALUE...]
  *
  * A line "-- @name" starts a statement; $NAME in it is replaced by VALUE. Each one runs once
- * (first) and, when its name starts with Q, RUNS times more (fewer when that
- * takes over 20 s), of which the best is hot. Prints one
+ * (first) and, when its name starts with Q, RUNS times more, of which the best is hot: fewer when all
+ * of them take over 20 s, and none when the first did, which then is hot too. Prints one
  * JSON object per statement. Answers of Q statements go to ANSWERS/<name>.tsv: one line per row,
  * sorted, decimals without trailing zeros, NULL as nothing, so that another program's answer can be
  * compared byte by byte.
@@ -156,15 +156,15 @@ static void statement(duckdb_connection con, const char *name, const char *sql, 
                       int runs)
 {
     bool query = name[0] == 'Q';
-    double first = run(con, name, sql, query ? answers : NULL), hot = -1, spent = 0;
+    double first = run(con, name, sql, query ? answers : NULL), hot = query ? first : -1;
+    double spent = first;
     struct rusage u;
 
     for (int i = 0; query && i < runs && spent < HOT_MS; i++) {
         double t = run(con, name, sql, NULL);
 
-        if (hot < 0 || t < hot)
+        if (i == 0 || t < hot)
             hot = t;
-        spent += t;
         spent += t;
     }
     getrusage(RUSAGE_SELF, &u);

@@ -2,10 +2,12 @@
  * http.c - asks one POST again and again over kept connections and says how long the answers took.
  *
  *   bench_http PORT PATH BODY HEADER-FILE CONNECTIONS SECONDS
+ *   bench_http PORT @FILE "" HEADER-FILE CONNECTIONS SECONDS
  *
- * HEADER-FILE holds header lines (the two credentials: not on the command line, where anybody could
- * read them). Every connection has a thread; the first answer of each is not counted. Prints one
- * JSON object.
+ * FILE has a question a line, "name TAB path TAB body": every connection asks them in turn, each beginning
+ * with another, and goes through all of them at least once. HEADER-FILE holds header lines (the two credentials: not on the command line, where anybody could
+ * read them). Every connection has a thread; the first answer of each is not counted. Prints a
+ * JSON object for each question.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,18 +22,36 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 64, ANSWERS_MAX = 4 << 20, HEAD_MAX = 64 << 10 };
+enum {
+    CONNECTIONS_MAX = 64,
+    ANSWERS_MAX = 1 << 20,
+    HEAD_MAX = 64 << 10,
+    QUESTIONS_MAX = 32,
+    LINE_MAX_BYTES = 1 << 20
+};
+
+typedef struct question {
+    char name[32];
+    char *request;
+    size_t nrequest;
+} question;
+
+typedef struct sample {
+    double ms;
+    long long bytes;
+    int question;
+} sample;
 
 typedef struct client {
     pthread_t thread;
-    const char *request;
-    size_t nrequest;
+    const question *question;
+    int nquestion, at; /* at: the next one */
     int port;
     double seconds, until_ms; /* counted from the first answer on */
-    double *took_ms;
+    sample *took;
     bool closing; /* the server ends this connection after so many requests: dial again */
     size_t n;
-    long long bytes;
+    long long bytes; /* of the last answer */
     char error[256];
 } client;
 
@@ -102,7 +122,7 @@ static bool answer(client *c, int fd)
         return false;
     }
     left = strtoll(length + 17, NULL, 10);
-    c->bytes += left;
+    c->bytes = left;
     body = n - (size_t)(end + 4 - head);
     for (left -= (long long)body; left > 0;) {
         ssize_t k = recv(fd, drop, left < (long long)sizeof drop ? (size_t)left : sizeof drop, 0);
@@ -125,7 +145,9 @@ static void *ask(void *arg)
         snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
         return NULL;
     }
-    for (bool warm = false; (!warm || now_ms() < c->until_ms) && c->n < ANSWERS_MAX;) {
+    for (bool warm = false;
+         c->n < ANSWERS_MAX && (!warm || now_ms() < c->until_ms || c->n < (size_t)c->nquestion);) {
+        const question *q = &c->question[c->at];
         double start = now_ms();
 
         if (c->closing) {
@@ -136,16 +158,17 @@ static void *ask(void *arg)
                 return NULL;
             }
         }
-        if (!send_all(fd, c->request, c->nrequest)) {
+        if (!send_all(fd, q->request, q->nrequest)) {
             snprintf(c->error, sizeof c->error, "could not send: %s", strerror(errno));
             break;
         }
         if (!answer(c, fd))
             break;
         if (warm)
-            c->took_ms[c->n++] = now_ms() - start;
+            c->took[c->n++] = (sample){now_ms() - start, c->bytes, c->at};
         else
             c->until_ms = now_ms() + c->seconds * 1e3;
+        c->at = (c->at + 1) % c->nquestion;
         warm = true;
     }
     close(fd);
@@ -182,11 +205,36 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int report(client *c, int n, double seconds)
+/* What one question's answers took, whoever asked it. */
+static int report(const client *c, int n, int which, const char *name, double seconds, double *all)
 {
     size_t total = 0;
     long long bytes = 0;
+
+    for (int i = 0; i < n; i++)
+        for (size_t k = 0; k < c[i].n; k++)
+            if (c[i].took[k].question == which) {
+                all[total++] = c[i].took[k].ms;
+                bytes = c[i].took[k].bytes;
+            }
+    if (!total) {
+        fputs("bench_http: no answer in time\n", stderr);
+        return 3;
+    }
+    qsort(all, total, sizeof *all, by_value);
+    printf(
+        "{\"name\":\"%s\",\"requests\":%zu,\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,"
+        "\"p95_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"answer_bytes\":%lld}\n",
+        name, total, n, (double)total / seconds, all[total / 2], all[total * 95 / 100],
+        all[total * 99 / 100], all[total - 1], bytes);
+    return 0;
+}
+
+static int report_all(const client *c, int n, double seconds)
+{
+    size_t total = 0;
     double *all;
+    int rc = 0;
 
     for (int i = 0; i < n; i++) {
         if (c[i].error[0]) {
@@ -194,53 +242,78 @@ static int report(client *c, int n, double seconds)
             return 1;
         }
         total += c[i].n;
-        bytes += c[i].bytes;
     }
-    all = malloc((total + 1) * sizeof *all);
-    if (!all || !total) {
-        fprintf(stderr, "bench_http: %s\n", all ? "no answer in time" : "out of memory");
+    if (!(all = malloc((total + 1) * sizeof *all))) {
+        fputs("bench_http: out of memory\n", stderr);
         return 3;
     }
-    total = 0;
-    for (int i = 0; i < n; i++) {
-        memcpy(all + total, c[i].took_ms, c[i].n * sizeof *all);
-        total += c[i].n;
-    }
-    qsort(all, total, sizeof *all, by_value);
-    printf("{\"requests\":%zu,\"connections\":%d,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p95_ms\":%."
-           "3f,\"p99_ms\":%.3f,\"max_ms\":%.3f,\"answer_bytes\":%lld}\n",
-           total, n, (double)total / seconds, all[total / 2], all[total * 95 / 100],
-           all[total * 99 / 100], all[total - 1], bytes / (long long)(total + (size_t)n));
+    for (int k = 0; !rc && k < c[0].nquestion; k++)
+        rc = report(c, n, k, c[0].question[k].name, seconds, all);
     free(all);
-    return 0;
+    return rc;
+}
+
+/* Fills list from a file of questions; 0 when it cannot be read or is not one. */
+static int read_questions(const char *file, const char *headers, question *list)
+{
+    static char line[LINE_MAX_BYTES];
+    FILE *f = fopen(file, "r");
+    int n = 0;
+
+    while (f && n < QUESTIONS_MAX && fgets(line, sizeof line, f)) {
+        char *path = strchr(line, '\t'), *body = path ? strchr(path + 1, '\t') : NULL;
+
+        line[strcspn(line, "\n")] = 0;
+        if (!body || (size_t)(path - line) >= sizeof list[n].name) {
+            n = 0;
+            break;
+        }
+        *path++ = *body++ = 0;
+        memcpy(list[n].name, line, strlen(line) + 1);
+        if (!(list[n].request = make_request(path, body, headers))) {
+            n = 0;
+            break;
+        }
+        list[n].nrequest = strlen(list[n].request);
+        n++;
+    }
+    if (f)
+        fclose(f);
+    return n;
 }
 
 int main(int argc, char **argv)
 {
     client c[CONNECTIONS_MAX] = {0};
-    int n = argc == 7 ? atoi(argv[5]) : 0;
+    question list[QUESTIONS_MAX] = {0};
+    int n = argc == 7 ? atoi(argv[5]) : 0, nlist = 0;
     double seconds = argc == 7 ? strtod(argv[6], NULL) : 0;
-    char *request;
 
     if (argc != 7 || n < 1 || n > CONNECTIONS_MAX || seconds <= 0) {
-        fputs("use: bench_http PORT PATH BODY HEADER-FILE CONNECTIONS SECONDS\n", stderr);
+        fputs("use: bench_http PORT PATH|@FILE BODY HEADER-FILE CONNECTIONS SECONDS\n", stderr);
         return 2;
     }
-    request = make_request(argv[2], argv[3], argv[4]);
-    if (!request) {
-        fprintf(stderr, "bench_http: \"%s\" could not be read\n", argv[4]);
+    if (argv[2][0] == '@') {
+        nlist = read_questions(argv[2] + 1, argv[4], list);
+    } else if ((list[0].request = make_request(argv[2], argv[3], argv[4]))) {
+        list[0].nrequest = strlen(list[0].request);
+        nlist = 1;
+    }
+    if (!nlist) {
+        fprintf(stderr, "bench_http: \"%s\" or \"%s\" could not be read\n", argv[4], argv[2]);
         return 3;
     }
     for (int i = 0; i < n; i++) {
         c[i].port = atoi(argv[1]);
-        c[i].request = request;
-        c[i].nrequest = strlen(request);
+        c[i].question = list;
+        c[i].nquestion = nlist;
+        c[i].at = i % nlist;
         c[i].seconds = seconds;
-        c[i].took_ms = malloc(ANSWERS_MAX * sizeof(double));
-        if (!c[i].took_ms || pthread_create(&c[i].thread, NULL, ask, &c[i]))
+        c[i].took = malloc(ANSWERS_MAX * sizeof *c[i].took);
+        if (!c[i].took || pthread_create(&c[i].thread, NULL, ask, &c[i]))
             return 3;
     }
     for (int i = 0; i < n; i++)
         pthread_join(c[i].thread, NULL);
-    return report(c, n, seconds);
+    return report_all(c, n, seconds);
 }

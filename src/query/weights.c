@@ -378,7 +378,6 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
                  .money = g->p->money,
                  .edp = g->p->edp};
     rl_out cells = {0};
-    fa_str dflt = fa_codes_text(s->text, s->dflt_code);
     fa_rc rc = FA_OK;
 
     if (a->basis &&
@@ -396,9 +395,11 @@ static fa_rc cost_records(rl_program *g, rl_slot *s, size_t entry, const fa_key 
         fa_i128 w[FA_M__COUNT];
         uint32_t code;
 
-        if (a->ntarget ? !is_listed(a, value) : fa_str_eq(value, dflt))
+        if (a->ntarget && !is_listed(a, value))
             continue;
-        if ((rc = code_of(g, s, value, &code)) || !is_target(s, entry, code))
+        /* the default is known by its code: texts move when one is added */
+        if ((rc = code_of(g, s, value, &code)) || (!a->ntarget && code == s->dflt_code) ||
+            !is_target(s, entry, code))
             continue;
         for (int m = 0; m < FA_M__COUNT; m++) {
             w[m] = c->stat[measured_at(&q, (fa_measure)m)].sum;

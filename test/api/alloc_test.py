@@ -496,6 +496,17 @@ def test_chain():
     equal((cents(total["direct"]), cents(total["shared"])), ("300.00", "160.00"))
 
 
+def test_the_default_has_no_share_beside_many_values():
+    """More values than fit where their texts began: 600 equal teams share 600, the default keeps its own 250."""
+    names = [f"team of a long name, number {i}" for i in range(600)]
+    p = Place([(day(1), "X", f"r{i}", {"team": n}, 2) for i, n in enumerate(names)] +
+              [(day(1), "X", "s", {"team": "Shared"}, 600), (day(1), "X", "none", {}, 250)])
+    for kind in ("proportional", "even"):
+        t = p.tag(allocations=[{"name": "Shared", "type": kind, "active": True, "data": {}}])
+        got = p.sums(t)
+        equal((got.pop("Untagged"), set(got.values()), set(got)), ("250.00", {"3.00"}, set(names)), kind)
+
+
 def test_unit_preview():
     p = teams()
     m = p.telemetry(["team"], [(day(1), "A", 30), (day(1), "B", 50), (day(1), "D", 20)])
