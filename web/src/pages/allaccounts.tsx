@@ -79,14 +79,14 @@ function Shown({ a, step, of, label }: { a: Together; step: string; of: string |
     return (
         <>
             {out.length ? <p class="problem" role="status">Not in the sums: {out.map((x) => `${x.name} (${x.message ?? WHY[x.state]})`).join('; ')}.</p> : null}
-            <section class="card">
+            <section class="card detail">
                 <h2>By account</h2>
                 <Sums caption="Cost by account" head="Account" a={a} step={step} total
                     rows={a.accounts.flatMap((x) => (x.amounts.length ? x.amounts.map((m): Row => ({ key: `${x.id}${m.currency}`, name: x.name, note: x.limited ? 'some rows' : '', m }))
                         : [{ key: x.id, name: x.name, note: x.state === 'counted' ? 'no cost' : WHY[x.state], m: null }]))} />
             </section>
             {of ? (
-                <section class="card">
+                <section class="card detail">
                     <h2>By {of}</h2>
                     {a.groups.length ? <Sums caption={`Cost by ${of}`} head={of} a={a} step={step} rows={a.groups.map((g): Row => ({ key: `${g.currency}${g.values.join('\n')}`, name: label(g.values[0] ?? ''), note: '', m: g }))} /> : <p class="soft">No cost in this period.</p>}
                 </section>
@@ -109,7 +109,7 @@ function Sums({ caption, head, rows, a, step, total }: { caption: string; head: 
                 <thead><tr><th scope="col">{head}</th><th scope="col">Currency</th><th scope="col" class="num">Total</th>{a.buckets.map((b) => <th scope="col" class="num" key={b}>{bucketText(b, step)}</th>)}</tr></thead>
                 <tbody>
                     {rows.map((r) => <tr key={r.key}><th scope="row">{r.name}{r.note ? <span class="soft"> · {r.note}</span> : null}</th><td>{r.m?.currency ?? ''}</td>{cells(r.m)}</tr>)}
-                    {total ? a.totals.map((m) => <tr key={`total${m.currency}`}><th scope="row">Together</th><td>{m.currency}</td>{cells(m)}</tr>) : null}
+                    {total ? a.totals.map((m) => <tr key={`total${m.currency}`}><th scope="row"><b>Together</b></th><td>{m.currency}</td>{cells(m)}</tr>) : null}
                 </tbody>
             </table>
         </div>
