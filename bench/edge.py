@@ -213,15 +213,6 @@ class Server:
             self.post(path, b)
         return (time.monotonic() - start) * 1e3
 
-    def at_once(self, path, bodies):
-        start = time.monotonic()
-        threads = [threading.Thread(target=self.post, args=(path, b)) for b in bodies]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
-        return (time.monotonic() - start) * 1e3
-
     def peak_mb(self):
         """VmHWM, and of it what is not mapped from files (which the page cache may take back)."""
         text = open(f"/proc/{self.p.pid}/status").read()

@@ -4,10 +4,11 @@
  *   bench_http PORT PATH BODY HEADER-FILE CONNECTIONS SECONDS
  *   bench_http PORT @FILE "" HEADER-FILE CONNECTIONS SECONDS
  *
- * FILE has a question a line, "name TAB path TAB body": every connection asks them in turn, each beginning
- * with another, and goes through all of them at least once. HEADER-FILE holds header lines (the two credentials: not on the command line, where anybody could
- * read them). Every connection has a thread; the first answer of each is not counted. Prints a
- * JSON object for each question.
+ * FILE has a question a line, "name TAB path TAB body": every connection asks them in turn, each beginning with
+ * another, and goes through all of them at least once. With "x30" for SECONDS there are thirty rounds: every
+ * connection asks one question, all at once, and what a round takes is its slowest answer. HEADER-FILE holds header
+ * lines (the two credentials: not on the command line, where anybody could read them). Every connection has a thread;
+ * the first answer of each is not counted. Prints a JSON object for each question, or one for the rounds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,6 +49,8 @@ typedef struct client {
     int nquestion, at; /* at: the next one */
     int port;
     double seconds, until_ms; /* counted from the first answer on */
+    int rounds;               /* instead of seconds */
+    pthread_barrier_t *start; /* of each round */
     sample *took;
     bool closing; /* the server ends this connection after so many requests: dial again */
     size_t n;
@@ -136,33 +139,57 @@ static bool answer(client *c, int fd)
     return true;
 }
 
+/* One question, over a new connection where the server ended the last. false with c->error. */
+static bool ask_once(client *c, int *fd, const question *q)
+{
+    if (c->closing || *fd < 0) {
+        if (*fd >= 0)
+            close(*fd);
+        c->closing = false;
+        if ((*fd = dial(c->port)) < 0) {
+            snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
+            return false;
+        }
+    }
+    if (!send_all(*fd, q->request, q->nrequest)) {
+        snprintf(c->error, sizeof c->error, "could not send: %s", strerror(errno));
+        return false;
+    }
+    return answer(c, *fd);
+}
+
+static void *ask_rounds(void *arg)
+{
+    client *c = arg;
+    int fd = -1;
+
+    for (int r = 0; r <= c->rounds; r++) {
+        double start;
+
+        (void)pthread_barrier_wait(c->start);
+        start = now_ms();
+        if (!ask_once(c, &fd, &c->question[c->at])) { /* the others would wait for this one */
+            fprintf(stderr, "bench_http: %s\n", c->error);
+            exit(1);
+        }
+        if (r)
+            c->took[c->n++] = (sample){now_ms() - start, c->bytes, c->at};
+    }
+    close(fd);
+    return NULL;
+}
+
 static void *ask(void *arg)
 {
     client *c = arg;
-    int fd = dial(c->port);
+    int fd = -1;
 
-    if (fd < 0) {
-        snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
-        return NULL;
-    }
     for (bool warm = false;
          c->n < ANSWERS_MAX && (!warm || now_ms() < c->until_ms || c->n < (size_t)c->nquestion);) {
         const question *q = &c->question[c->at];
         double start = now_ms();
 
-        if (c->closing) {
-            close(fd);
-            c->closing = false;
-            if ((fd = dial(c->port)) < 0) {
-                snprintf(c->error, sizeof c->error, "could not connect: %s", strerror(errno));
-                return NULL;
-            }
-        }
-        if (!send_all(fd, q->request, q->nrequest)) {
-            snprintf(c->error, sizeof c->error, "could not send: %s", strerror(errno));
-            break;
-        }
-        if (!answer(c, fd))
+        if (!ask_once(c, &fd, q))
             break;
         if (warm)
             c->took[c->n++] = (sample){now_ms() - start, c->bytes, c->at};
@@ -171,7 +198,8 @@ static void *ask(void *arg)
         c->at = (c->at + 1) % c->nquestion;
         warm = true;
     }
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     return NULL;
 }
 
@@ -253,6 +281,25 @@ static int report_all(const client *c, int n, double seconds)
     return rc;
 }
 
+static int report_rounds(const client *c, int n, int rounds)
+{
+    double *slowest = calloc((size_t)rounds, sizeof *slowest);
+
+    if (!slowest) {
+        fputs("bench_http: out of memory\n", stderr);
+        return 3;
+    }
+    for (int r = 0; r < rounds; r++)
+        for (int i = 0; i < n; i++)
+            slowest[r] = c[i].took[r].ms > slowest[r] ? c[i].took[r].ms : slowest[r];
+    qsort(slowest, (size_t)rounds, sizeof *slowest, by_value);
+    printf("{\"name\":\"\",\"requests\":%d,\"connections\":%d,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
+           "\"max_ms\":%.3f}\n",
+           rounds, n, slowest[rounds / 2], slowest[rounds * 95 / 100], slowest[rounds - 1]);
+    free(slowest);
+    return 0;
+}
+
 /* Fills list from a file of questions; 0 when it cannot be read or is not one. */
 static int read_questions(const char *file, const char *headers, question *list)
 {
@@ -287,11 +334,19 @@ int main(int argc, char **argv)
     client c[CONNECTIONS_MAX] = {0};
     question list[QUESTIONS_MAX] = {0};
     int n = argc == 7 ? atoi(argv[5]) : 0, nlist = 0;
-    double seconds = argc == 7 ? strtod(argv[6], NULL) : 0;
+    int rounds = argc == 7 && argv[6][0] == 'x' ? atoi(argv[6] + 1) : 0;
+    double seconds = argc == 7 && !rounds ? strtod(argv[6], NULL) : 0;
+    pthread_barrier_t start;
 
-    if (argc != 7 || n < 1 || n > CONNECTIONS_MAX || seconds <= 0) {
-        fputs("use: bench_http PORT PATH|@FILE BODY HEADER-FILE CONNECTIONS SECONDS\n", stderr);
+    if (argc != 7 || n < 1 || n > CONNECTIONS_MAX || rounds < 0 || rounds >= ANSWERS_MAX ||
+        (seconds <= 0 && !rounds)) {
+        fputs("use: bench_http PORT PATH|@FILE BODY HEADER-FILE CONNECTIONS SECONDS|xROUNDS\n",
+              stderr);
         return 2;
+    }
+    if (pthread_barrier_init(&start, NULL, (unsigned)n)) {
+        fputs("bench_http: no barrier\n", stderr);
+        return 3;
     }
     if (argv[2][0] == '@') {
         nlist = read_questions(argv[2] + 1, argv[4], list);
@@ -309,11 +364,13 @@ int main(int argc, char **argv)
         c[i].nquestion = nlist;
         c[i].at = i % nlist;
         c[i].seconds = seconds;
+        c[i].rounds = rounds;
+        c[i].start = &start;
         c[i].took = malloc(ANSWERS_MAX * sizeof *c[i].took);
-        if (!c[i].took || pthread_create(&c[i].thread, NULL, ask, &c[i]))
+        if (!c[i].took || pthread_create(&c[i].thread, NULL, rounds ? ask_rounds : ask, &c[i]))
             return 3;
     }
     for (int i = 0; i < n; i++)
         pthread_join(c[i].thread, NULL);
-    return report_all(c, n, seconds);
+    return rounds ? report_rounds(c, n, rounds) : report_all(c, n, seconds);
 }

@@ -25,30 +25,6 @@ enum { KEY = crypto_aead_xchacha20poly1305_ietf_KEYBYTES };
 
 /* ---- the vault ---- */
 
-/* The process has a master key: that it was started with, or the one beside the folder. */
-static fa_rc vault_open(fa_ledger *l, bool make, fa_err *e)
-{
-    const char *dir = fa_ledger_dir(l);
-    char path[PATH_MAX];
-    fa_err none = {0};
-    fa_rc rc;
-
-    if (fa_vault_ready())
-        return FA_OK;
-    if ((rc = fa_vault_default_key(dir, path, e)))
-        return rc;
-    if (make && access(path, F_OK) != 0) {
-        rc = fa_vault_key_make(path, &none);
-        if (rc && rc != FA_ECONFLICT) { /* another thread was quicker */
-            fa_fail(e, rc, "%s", none.msg);
-            return fa_hint(e, "name a file for the key: farthing serve --vault-key FILE");
-        }
-        if (!rc)
-            fa_log(FA_LOG_INFO, "vault_key_made", "path=%s", path);
-    }
-    return fa_vault_keys_load(path, dir, e);
-}
-
 static fa_rc vault_place(fa_arena *a, fa_str about, const char **out, fa_err *e)
 {
     /* a bare id is a user's seed, anything else says itself where it is kept */
@@ -65,7 +41,8 @@ static fa_rc vault_unseal(fa_ledger *l, fa_arena *a, fa_str sealed, fa_str about
     fa_rc rc;
 
     sealed = (fa_str){sealed.p + BY_VAULT.n, sealed.n - BY_VAULT.n};
-    if ((rc = vault_open(l, false, e)) || (rc = vault_place(a, about, &place, e)) ||
+    if ((rc = fa_vault_open(fa_ledger_dir(l), false, e)) ||
+        (rc = vault_place(a, about, &place, e)) ||
         (rc = fa_vault_unseal(fa_ledger_store(l), fa_ledger_account(l), place, sealed, &clear, e)))
         return rc;
     *plain = fa_arena_dup(a, (fa_str){clear.p ? clear.p : "", clear.n});
@@ -79,7 +56,8 @@ fa_rc fa_seal(fa_ledger *l, fa_arena *a, fa_str plain, fa_str about, fa_str *out
     fa_str sealed;
     fa_rc rc;
 
-    if ((rc = vault_open(l, true, e)) || (rc = vault_place(a, about, &place, e)) ||
+    if ((rc = fa_vault_open(fa_ledger_dir(l), true, e)) ||
+        (rc = vault_place(a, about, &place, e)) ||
         (rc = fa_vault_seal(fa_ledger_store(l), a, fa_ledger_account(l), place, plain, &sealed, e)))
         return rc;
     z = fa_arena_printf(a, "vault:%.*s", FA_FMT(sealed));

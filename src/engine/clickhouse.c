@@ -20,7 +20,9 @@
 #define BATCH_BYTES ((size_t)8 << 20)
 #define CELLS_MAX ((size_t)1 << 26)
 #define DEAD_MS 5000  /* a replica that did not answer is left alone for so long */
+#define LOOK_MS 30000 /* so long may a replica take to say what it has */
 #define VIEW_MS 30000 /* so old may be what is known of the replicas */
+#define SCAN_TRIES 4
 #define DAY_MAX 65535 /* of ClickHouse's Date */
 #define SIZE_MAX_UNITS                                                                             \
     ((fa_i128)10000000000000000LL) /* 1e16 of a part: no sum of parts leaves Decimal(38,18) */
@@ -192,6 +194,7 @@ fa_rc fa_cluster_open(const char *url, const char *password, fa_cluster **out, f
         (rc = set_auth(k, user, password, e)))
         goto done;
     net.allow = allow.p;
+    net.ca_file = getenv("FARTHING_CA_FILE");
     if ((rc = allow.failed ? fa_oom(e) : fa_net_open(&net, &k->net, e)))
         goto done;
     *out = k;
@@ -210,6 +213,7 @@ typedef struct ask {
     const char *extra; /* further parameters of the address */
     bool is_multipart;
     int64_t deadline_mono_ms;
+    bool has_other; /* another replica can answer: this one gets half of the time that is left */
     size_t max_answer;
     const volatile bool *cancel;
 } ask;
@@ -252,6 +256,8 @@ static fa_rc send_to(fa_cluster *k, fa_arena *a, replica *r, const ask *q, fa_st
     if (q->deadline_mono_ms) {
         int64_t left = q->deadline_mono_ms - fa_mono_ms();
 
+        if (q->has_other)
+            left /= 2;
         n.total_ms = left < 1 ? 1 : left > 600000 ? 600000 : (int)left;
         n.stall_ms = n.total_ms;
     }
@@ -590,11 +596,12 @@ typedef struct look {
     fa_cluster *k;
     const fa_seg_part *part;
     size_t n;
-    fa_map *index;     /* label to number */
-    int64_t *expected; /* [part * shards + shard] rows */
-    bool *has;         /* [(part * shards + shard) * REPLICAS_MAX + replica] */
-    bool *reached;     /* [shard * REPLICAS_MAX + replica] */
-    fa_err why;        /* of the last replica that did not answer */
+    fa_map *index;            /* label to number */
+    int64_t *expected;        /* [part * shards + shard] rows */
+    bool *has;                /* [(part * shards + shard) * REPLICAS_MAX + replica] */
+    bool *reached;            /* [shard * REPLICAS_MAX + replica] */
+    int64_t deadline_mono_ms; /* of whoever asks; 0: none */
+    fa_err why;               /* of the last replica that did not answer */
 } look;
 
 static void free_look(look *w)
@@ -659,6 +666,14 @@ static bool is_dead(replica *r)
     return atomic_load(&r->dead_until_ms) > fa_mono_ms();
 }
 
+static bool any_reached(const look *w, size_t s)
+{
+    for (size_t r = 0; r < REPLICAS_MAX; r++)
+        if (w->reached[s * REPLICAS_MAX + r])
+            return true;
+    return false;
+}
+
 /* Asks a replica which labels it has; one that does not answer is only noted. */
 static fa_rc look_at(look *w, size_t s, size_t r, fa_err *e)
 {
@@ -666,11 +681,12 @@ static fa_rc look_at(look *w, size_t s, size_t r, fa_err *e)
     replica *x = &w->k->shard[s].r[r];
     char sql[400];
     fa_str got;
-    ask q = {.sql = sql, .deadline_mono_ms = fa_mono_ms() + 30000};
+    ask q = {
+        .sql = sql, .deadline_mono_ms = fa_mono_ms() + LOOK_MS, .has_other = w->k->shard[s].n > 1};
     fa_rc rc = FA_OK;
 
-    if (is_dead(x) && w->k->shard[s].n > 1)
-        return FA_OK;
+    if (w->deadline_mono_ms && w->deadline_mono_ms < q.deadline_mono_ms)
+        q.deadline_mono_ms = w->deadline_mono_ms;
     fa_arena_init(&a, (size_t)256 << 20);
     snprintf(sql, sizeof sql, "SELECT part, count() FROM %s.daily GROUP BY part FORMAT RowBinary",
              w->k->database);
@@ -683,14 +699,14 @@ static fa_rc look_at(look *w, size_t s, size_t r, fa_err *e)
 }
 
 /* part: in the order of ids. What comes back is freed with free_look, whatever the result. */
-static fa_rc look_around(fa_engine *g, fa_cluster *k, const fa_seg_part *part, size_t n, look *w,
-                         fa_err *e)
+static fa_rc look_around(fa_engine *g, fa_cluster *k, const fa_seg_part *part, size_t n,
+                         int64_t deadline_mono_ms, look *w, fa_err *e)
 {
     fa_conn *c = NULL;
     char sql[160], label[80];
     fa_rc rc;
 
-    *w = (look){.k = k, .part = part, .n = n};
+    *w = (look){.k = k, .part = part, .n = n, .deadline_mono_ms = deadline_mono_ms};
     w->index = fa_map_new();
     w->expected = calloc(n * k->n + 1, sizeof *w->expected);
     w->has = calloc(n * k->n * REPLICAS_MAX + 1, sizeof *w->has);
@@ -710,9 +726,18 @@ static fa_rc look_around(fa_engine *g, fa_cluster *k, const fa_seg_part *part, s
     for (size_t i = 0; i < n * k->n; i++) /* nothing to have is had */
         for (size_t r = 0; r < REPLICAS_MAX && !w->expected[i]; r++)
             w->has[i * REPLICAS_MAX + r] = true;
-    for (size_t s = 0; s < k->n && !rc; s++)
+    for (size_t s = 0; s < k->n && !rc; s++) {
+        uint32_t later = 0; /* those that did not answer lately: when no other does */
+
         for (size_t r = 0; r < k->shard[s].n && !rc; r++)
-            rc = look_at(w, s, r, e);
+            if (is_dead(&k->shard[s].r[r]))
+                later |= 1u << r;
+            else
+                rc = look_at(w, s, r, e);
+        for (size_t r = 0; r < k->shard[s].n && !rc && !any_reached(w, s); r++)
+            if (later >> r & 1)
+                rc = look_at(w, s, r, e);
+    }
     return rc;
 }
 
@@ -836,7 +861,7 @@ static fa_rc make_view(const look *w, view **out, fa_err *e)
     return FA_OK;
 }
 
-static fa_rc get_view(fa_engine *g, fa_cluster *k, view **out, fa_err *e)
+static fa_rc get_view(fa_engine *g, fa_cluster *k, int64_t deadline_mono_ms, view **out, fa_err *e)
 {
     view *v;
     uint64_t epoch;
@@ -855,7 +880,8 @@ static fa_rc get_view(fa_engine *g, fa_cluster *k, view **out, fa_err *e)
         v = NULL;
     pthread_mutex_unlock(&k->lock);
     if (!v) {
-        if (!(rc = fa_seg_parts(g, &part, &n, e)) && !(rc = look_around(g, k, part, n, &w, e)) &&
+        if (!(rc = fa_seg_parts(g, &part, &n, e)) &&
+            !(rc = look_around(g, k, part, n, deadline_mono_ms, &w, e)) &&
             !(rc = make_view(&w, &v, e))) {
             view *old = NULL;
 
@@ -915,7 +941,7 @@ fa_rc fa_cluster_place(fa_engine *g, fa_cluster *k, const fa_seg_part *part, siz
 {
     look w;
     size_t placed = 0, refused = 0;
-    fa_rc rc = look_around(g, k, part, n, &w, e);
+    fa_rc rc = look_around(g, k, part, n, 0, &w, e);
 
     for (size_t s = 0; s < k->n && !rc; s++)
         if (best_of(&w, s) == REPLICAS_MAX)
@@ -963,11 +989,12 @@ typedef struct gathered {
     const view *v;
     unsigned nm, measure[FA_M__COUNT];
     uint32_t ngroup, nbucket;
-    size_t ncell, max_answer;
-    pthread_mutex_t lock; /* the sums */
-    int64_t *rows;        /* [bucket * ngroup + group] */
-    fa_i128 *sum;         /* [slot * ncell + cell] */
+    size_t ncell, max_answer, taken; /* taken: bytes of FA_MEM_SCANS */
+    pthread_mutex_t lock;            /* the sums */
+    int64_t *rows;                   /* [bucket * ngroup + group] */
+    fa_i128 *sum;                    /* [slot * ncell + cell] */
     fa_buf sql;
+    atomic_bool stale; /* a replica has other rows than the view says */
 } gathered;
 
 typedef struct part_scan {
@@ -1045,7 +1072,7 @@ static fa_rc take_cells(gathered *w, fa_str got, fa_err *e)
 }
 
 /* What was scanned was whole: as many rows of the labels as were placed. */
-static fa_rc count_rows(gathered *w, size_t s, replica *r, fa_err *e)
+static fa_rc count_rows(gathered *w, size_t s, replica *r, bool has_other, fa_err *e)
 {
     fa_arena a;
     fa_buf body;
@@ -1055,6 +1082,7 @@ static fa_rc count_rows(gathered *w, size_t s, replica *r, fa_err *e)
     ask q = {.sql = sql,
              .is_multipart = true,
              .deadline_mono_ms = w->q->deadline_mono_ms,
+             .has_other = has_other,
              .extra = "&p_structure=part%20String&p_format=RowBinary"};
     fa_rc rc;
 
@@ -1066,6 +1094,7 @@ static fa_rc count_rows(gathered *w, size_t s, replica *r, fa_err *e)
              w->k->database);
     rc = body.failed ? fa_oom(e) : send_to(w->k, &a, r, &q, &got, e);
     if (!rc && (!take_raw(&got, &n, 8) || (int64_t)n != w->v->rows[s])) {
+        atomic_store(&w->stale, true);
         fa_cluster_changed(w->k);
         rc = fa_fail(e, FA_EENV, "the cluster's replica %s has %llu rows where %lld were placed",
                      r->name, (unsigned long long)n, (long long)w->v->rows[s]);
@@ -1075,7 +1104,7 @@ static fa_rc count_rows(gathered *w, size_t s, replica *r, fa_err *e)
     return rc;
 }
 
-static fa_rc scan_replica(gathered *w, size_t s, replica *r, fa_str body, fa_err *e)
+static fa_rc scan_replica(gathered *w, size_t s, replica *r, bool has_other, fa_str body, fa_err *e)
 {
     fa_arena a;
     fa_str got = {0};
@@ -1084,6 +1113,7 @@ static fa_rc scan_replica(gathered *w, size_t s, replica *r, fa_str body, fa_err
              .is_multipart = true,
              .max_answer = w->max_answer,
              .deadline_mono_ms = w->q->deadline_mono_ms,
+             .has_other = has_other,
              .extra =
                  "&p_structure=part%20String&p_format=RowBinary&g_structure=line_id%20UInt32%2Cgrp"
                  "%20UInt32&g_format=RowBinary"};
@@ -1094,10 +1124,19 @@ static fa_rc scan_replica(gathered *w, size_t s, replica *r, fa_str body, fa_err
     fa_arena_init(&a, w->max_answer + (1 << 20));
     fa_arena_count(&a);
     rc = send_to(w->k, &a, r, &q, &got, e);
-    if (!rc && !(rc = count_rows(w, s, r, e)))
+    if (!rc && !(rc = count_rows(w, s, r, has_other, e)))
         rc = take_cells(w, got, e);
     fa_arena_release(&a);
     return rc;
+}
+
+/* Whether there is another replica of the shard that has all and was not asked yet. */
+static bool has_other(const gathered *w, size_t s, const bool *asked)
+{
+    for (size_t r = 0; r < w->k->shard[s].n; r++)
+        if (w->v->use[s][r] && !asked[r])
+            return true;
+    return false;
 }
 
 /* The replicas that have all, the living first. */
@@ -1108,18 +1147,26 @@ static void *scan_shard(void *arg)
     shard *s = &w->k->shard[x->s];
     fa_buf body;
     char why[300] = "none of its replicas has all of its rows";
+    bool asked[REPLICAS_MAX] = {0};
 
     fa_buf_init(&body, (size_t)4 << 30);
     put_tables(&body, w, x->s, w->q->group != NULL);
     x->rc = body.failed ? fa_oom(&x->e) : FA_EENV;
     for (int turn = 0; turn < 2 && x->rc == FA_EENV && !body.failed; turn++)
         for (size_t r = 0; r < s->n && x->rc == FA_EENV; r++) {
-            if (!w->v->use[x->s][r] || is_dead(&s->r[r]) != (turn == 1))
+            if (!w->v->use[x->s][r] || asked[r] || (turn == 0 && is_dead(&s->r[r])))
                 continue;
-            x->rc = scan_replica(w, x->s, &s->r[r], fa_buf_view(&body), &x->e);
+            asked[r] = true;
+            x->rc = scan_replica(w, x->s, &s->r[r], has_other(w, x->s, asked), fa_buf_view(&body),
+                                 &x->e);
             if (x->rc == FA_EENV)
                 snprintf(why, sizeof why, "%.290s", x->e.msg);
         }
+    if (x->rc == FA_ETIMEOUT)
+        (void)fa_fail(
+            &x->e, FA_ETIMEOUT,
+            "the question's time was up before shard %zu of %zu of the cluster had answered",
+            x->s + 1, w->k->n);
     if (x->rc == FA_EENV && !body.failed) {
         fa_cluster_changed(w->k);
         (void)fa_fail(&x->e, FA_EENV,
@@ -1204,6 +1251,7 @@ static fa_rc shape_answer(gathered *w, fa_err *e)
     bytes = w->ncell * (sizeof *w->rows + w->nm * sizeof *w->sum);
     if (!fa_memory_take(FA_MEM_SCANS, bytes))
         return fa_oom(e);
+    w->taken = bytes;
     w->rows = calloc(w->ncell + 1, sizeof *w->rows);
     w->sum = calloc(w->ncell * w->nm + 1, sizeof *w->sum);
     return w->rows && w->sum ? FA_OK : fa_oom(e);
@@ -1255,8 +1303,9 @@ static fa_rc give_answer(const gathered *w, fa_arena *a, fa_cell **out, size_t *
     return FA_OK;
 }
 
-fa_rc fa_cluster_scan(fa_engine *g, fa_cluster *k, fa_arena *a, const fa_scan *q,
-                      fa_scan_rest *rest, fa_cell **out, size_t *n, fa_err *e)
+/* *stale: parts came or went since they were looked up, as a load that commits has them do; by a new look there is an answer. */
+static fa_rc scan_once(fa_engine *g, fa_cluster *k, fa_arena *a, const fa_scan *q,
+                       fa_scan_rest *rest, fa_cell **out, size_t *n, bool *stale, fa_err *e)
 {
     gathered w = {.q = q, .k = k};
     view *v = NULL;
@@ -1265,7 +1314,7 @@ fa_rc fa_cluster_scan(fa_engine *g, fa_cluster *k, fa_arena *a, const fa_scan *q
     *n = 0;
     pthread_mutex_init(&w.lock, NULL);
     fa_buf_init(&w.sql, 1 << 16);
-    if ((rc = get_view(g, k, &v, e)))
+    if ((rc = get_view(g, k, q->deadline_mono_ms, &v, e)))
         goto done;
     w.v = v;
     if ((rc = shape_answer(&w, e)))
@@ -1280,12 +1329,24 @@ fa_rc fa_cluster_scan(fa_engine *g, fa_cluster *k, fa_arena *a, const fa_scan *q
         goto done;
     rc = give_answer(&w, a, out, n, e);
 done:
-    if (w.rows || w.sum)
-        fa_memory_give(FA_MEM_SCANS, w.ncell * (sizeof *w.rows + w.nm * sizeof *w.sum));
+    *stale = rc == FA_EENV && atomic_load(&w.stale);
+    if (w.taken)
+        fa_memory_give(FA_MEM_SCANS, w.taken);
     free(w.rows);
     free(w.sum);
     fa_buf_release(&w.sql);
     put_view(k, v);
     pthread_mutex_destroy(&w.lock);
+    return rc;
+}
+
+fa_rc fa_cluster_scan(fa_engine *g, fa_cluster *k, fa_arena *a, const fa_scan *q,
+                      fa_scan_rest *rest, fa_cell **out, size_t *n, fa_err *e)
+{
+    bool stale = true;
+    fa_rc rc = FA_OK;
+
+    for (int turn = 0; turn < SCAN_TRIES && stale; turn++)
+        rc = scan_once(g, k, a, q, rest, out, n, &stale, e);
     return rc;
 }

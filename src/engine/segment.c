@@ -143,17 +143,28 @@ static void set_guard(void)
     pthread_mutex_unlock(&guard_lock);
 }
 
-bool fa_guarded(void (*f)(void *), void *arg)
+/* A signal that is blocked when the kernel raises it ends the process, and threads of the server are started with all blocked. */
+static void let_bus_in(void)
 {
-    sigjmp_buf here;
     sigset_t bus;
 
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS);
+    (void)pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
+}
+
+bool fa_guarded(void (*f)(void *), void *arg)
+{
+    static _Thread_local bool is_let_in;
+    sigjmp_buf here;
+
     set_guard();
+    if (!is_let_in) {
+        let_bus_in();
+        is_let_in = true;
+    }
     if (sigsetjmp(here, 0)) {
-        /* Whoever stands between the kernel and our handler may have blocked more than we asked for. */
-        sigemptyset(&bus);
-        sigaddset(&bus, SIGBUS);
-        (void)pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
+        let_bus_in(); /* whoever stands between the kernel and our handler may have blocked more than we asked for */
         guard = NULL;
         return false;
     }

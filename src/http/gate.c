@@ -97,8 +97,9 @@ bool fa_route_reads(const fa_route *r)
     const char *name = fa_perm_name(r->perm);
     size_t n = strlen(name);
 
-    return strcmp(r->method, "GET") == 0 || r->perm == FA_PERM_COST_QUERY ||
-           r->perm == FA_PERM_COST_EXPORT || (n > 5 && strcmp(name + n - 5, ".view") == 0);
+    return strcmp(r->method, "GET") == 0 || r->flags & FA_RT_READS ||
+           r->perm == FA_PERM_COST_QUERY || r->perm == FA_PERM_COST_EXPORT ||
+           (n > 5 && strcmp(name + n - 5, ".view") == 0);
 }
 
 static fa_str route_text(fa_wire *w)

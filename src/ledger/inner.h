@@ -98,6 +98,9 @@ FA_MUST_CHECK fa_rc fa_append_only_new(fa_ledger *l, fa_conn *c, fa_arena *a, in
 
 /* ---- migrate.c: the engine that meta.db says answers ---- */
 FA_MUST_CHECK fa_rc fa_ledger_engine_of(fa_ledger *l, fa_arena *a, fa_err *e);
+/* FARTHING_ENGINE=duckdb: DuckDB alone answers, the reference that segments and a cluster are held to, and the way to
+ * numbers while a cluster is away. */
+FA_MUST_CHECK fa_rc fa_ledger_only_duckdb(bool *out, fa_err *e);
 
 /* ---- archive.c ---- */
 void fa_archive_format(fa_buf *b); /* the options of a COPY that writes an archive file */

@@ -219,9 +219,14 @@ static fa_rc open_engine(fa_ledger *l, fa_arena *a, fa_err *e)
     char *path = in_dir(l, a, "ledger.duckdb"), *wal = in_dir(l, a, "ledger.duckdb.wal");
     char *temp = in_dir(l, a, "tmp"), *segments = in_dir(l, a, "segments"), *aside;
     struct stat st;
+    bool plain;
 
     if (!path || !wal || !temp || !segments)
         return fa_oom(e);
+    if (fa_ledger_only_duckdb(&plain, e))
+        return e->rc;
+    if (plain)
+        segments = NULL;
     if (try_engine(l, path, temp, segments, e) == FA_OK)
         return FA_OK;
     if (stat(path, &st) != 0)

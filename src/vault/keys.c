@@ -305,3 +305,26 @@ fa_rc fa_vault_key_make(const char *file, fa_err *e)
     }
     return FA_OK;
 }
+
+fa_rc fa_vault_open(const char *dir, bool make, fa_err *e)
+{
+    char path[PATH_MAX];
+    fa_err none = {0};
+    fa_rc rc;
+
+    if (fa_vault_ready())
+        return FA_OK;
+    if ((rc = fa_vault_keys_load(NULL, dir, e)) || fa_vault_ready() ||
+        (rc = fa_vault_default_key(dir, path, e)))
+        return rc;
+    if (make && access(path, F_OK) != 0) {
+        rc = fa_vault_key_make(path, &none);
+        if (rc && rc != FA_ECONFLICT) { /* another thread was quicker */
+            fa_fail(e, rc, "%s", none.msg);
+            return fa_hint(e, "name a file for the key: farthing serve --vault-key FILE");
+        }
+        if (!rc)
+            fa_log(FA_LOG_INFO, "vault_key_made", "path=%s", path);
+    }
+    return fa_vault_keys_load(path, dir, e);
+}

@@ -26,6 +26,8 @@
 FA_MUST_CHECK fa_rc fa_vault_keys_load(const char *file, const char *dir, fa_err *e);
 FA_MUST_CHECK fa_rc fa_vault_default_key(const char *dir, char out[4096], fa_err *e); /* where DIR.vault-key is */
 FA_MUST_CHECK fa_rc fa_vault_key_make(const char *file, fa_err *e); /* a new key into a new file, mode 0400 */
+/* The process has a master key: the one it was started with, or the default one, which `make` makes when it is missing. */
+FA_MUST_CHECK fa_rc fa_vault_open(const char *dir, bool make, fa_err *e);
 /* A key for a purpose, derived from the master key `id`; an empty id: from the present one, whose id is filled in. */
 enum { FA_VAULT_ID_TEXT = 17 };
 FA_MUST_CHECK fa_rc fa_vault_derive(const char *purpose, char id[FA_VAULT_ID_TEXT], unsigned char key[32], fa_err *e);

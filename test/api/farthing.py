@@ -49,6 +49,9 @@ def cli(data, *words, code=0, **kw):
     p = subprocess.run(line, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, **kw)
     if p.returncode != code:
         raise AssertionError(f"{' '.join(line)}: exit {p.returncode}, {p.stderr[-800:]}")
+    cluster = os.environ.get("FARTHING_TEST_CLUSTER")
+    if cluster and words[0] == "init" and code == 0:  # from here on it answers, from a database of this installation's own
+        cli(data, "migrate", "--to", f"{cluster}_{os.getpid()}_{time.monotonic_ns()}")
     return p.stdout
 
 

@@ -848,6 +848,7 @@ static void test_empty(void **state)
     snprintf(data, sizeof data, "%s/data", dir);
     fa_arena_init(&a, 0);
     must(fa_ledger_open(&o, &l, &e), &e);
+    use_cluster(l);
     must(fa_catalog_get(l, &c, &e), &e);
     must(
         fa_catalog_find(c, &a, FA_API_CLI, (fa_str){0}, FA_STR("ServiceName"), (fa_str){0}, &k, &e),

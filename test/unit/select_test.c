@@ -104,6 +104,7 @@ static void open_odd(odd_bill *b)
     fa_arena_init(&b->a, 0);
     o.dir = b->data;
     must(fa_ledger_open(&o, &b->l, &e), &e);
+    use_cluster(b->l);
 }
 
 static void close_odd(odd_bill *b)

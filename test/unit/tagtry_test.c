@@ -37,6 +37,7 @@ static void open_small(small *b, const char *const *row, size_t n)
     fa_arena_init(&b->a, 0);
     o.dir = b->data;
     must(fa_ledger_open(&o, &b->l, &e), &e);
+    use_cluster(b->l);
     fa_buf_init(&out, 0);
     fa_buf_z(&out,
              "ProviderName,ServiceName,SubAccountId,ChargePeriodStart,BilledCost,SkuMeter,Tags,"
