@@ -342,6 +342,8 @@ FA_MUST_CHECK fa_rc fa_signin_trusted(fa_ledger *l, fa_arena *a, fa_str user_id,
 /* FA_EAUTH: none, ended, idle, too old, reused after a turn. *turned: the secret to set instead, empty: the same goes
  * on (may be NULL: the secret is not turned). */
 FA_MUST_CHECK fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str ip, fa_caller *out, fa_str *turned, fa_err *e);
+/* The caller of a session again, for what goes on after its request; the session is neither touched nor turned. FA_EAUTH as above. */
+FA_MUST_CHECK fa_rc fa_session_still(fa_ledger *l, fa_arena *a, const fa_caller *was, fa_caller *out, fa_err *e);
 /* After FA_ELIMIT of a sign-in: how long to wait, in ms (for Retry-After). */
 int64_t fa_signin_wait(fa_str email, fa_str ip);
 FA_MUST_CHECK fa_rc fa_signout(fa_ledger *l, const fa_caller *c, fa_err *e);

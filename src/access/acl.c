@@ -68,6 +68,14 @@ bool fa_acl_may_write(const fa_acl *v, const fa_caller *c)
     return may(v, &v->write, c);
 }
 
+/* To the letter what the store says of an object that is not there: no answer tells the two apart. */
+static fa_rc no_such(fa_str kind, fa_err *e)
+{
+    if (fa_str_eqz(kind, "virtual_tag"))
+        kind = FA_STR("virtual tag");
+    return fa_fail(e, FA_ENOTFOUND, "no such %.*s", FA_FMT(kind));
+}
+
 fa_rc fa_acl_read(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_err *e)
 {
     fa_acl v;
@@ -75,7 +83,7 @@ fa_rc fa_acl_read(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa
 
     if (rc || fa_acl_may_read(&v, c))
         return rc;
-    return fa_fail(e, FA_ENOTFOUND, "no such %.*s", FA_FMT(kind));
+    return no_such(kind, e);
 }
 
 fa_rc fa_acl_write(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, fa_str id, fa_err *e)
@@ -86,7 +94,7 @@ fa_rc fa_acl_write(fa_ledger *l, fa_arena *a, const fa_caller *c, fa_str kind, f
     if (rc)
         return rc;
     if (!fa_acl_may_read(&v, c))
-        return fa_fail(e, FA_ENOTFOUND, "no such %.*s", FA_FMT(kind));
+        return no_such(kind, e);
     if (fa_acl_may_write(&v, c))
         return FA_OK;
     fa_fail(e, FA_EFORBIDDEN, "you may look at this %.*s but not change it", FA_FMT(kind));

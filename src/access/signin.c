@@ -659,6 +659,51 @@ static fa_rc session_live(fa_ledger *l, fa_arena *a, fa_str shown, const fa_poli
     return rc ? fa_fail(e, rc, "%s", quiet.msg) : FA_OK;
 }
 
+/* What the session's person may now. */
+static fa_rc session_caller(fa_ledger *l, fa_arena *a, const fa_policy *p, const fa_session *v,
+                            const fa_user *u, int64_t now, fa_caller *out, fa_err *e)
+{
+    fa_rc rc = fa_caller_of_user(l, a, u, out, e);
+
+    if (rc)
+        return rc;
+    if (v->account_at.n) {
+        out->at = v->account_at;
+        out->view_as = v->view_as;
+    }
+    fa_must_enroll(p, u, now, out);
+    if ((rc = fa_borrow_eyes(l, a, v->account_at.n ? FA_STR("") : v->view_as, out, e))) {
+        *out = (fa_caller){0};
+        return rc;
+    }
+    out->session_hash = v->hash;
+    out->proved_ms = v->proved_ms;
+    return FA_OK;
+}
+
+fa_rc fa_session_still(fa_ledger *l, fa_arena *a, const fa_caller *was, fa_caller *out, fa_err *e)
+{
+    int64_t now = fa_now_ms();
+    fa_session v = {0};
+    fa_policy p;
+    fa_user u = {0};
+    fa_err quiet;
+    fa_rc rc;
+
+    *out = (fa_caller){0};
+    if (!was->session_hash.n)
+        return not_signed_in(e);
+    if ((rc = fa_policy_get(l, a, &p, e)) ||
+        (rc = session_live(l, a, was->session_hash, &p, &v, &u, now, e)))
+        return rc;
+    if (was->ip.n && fa_place_ok(&p, was->ip, &quiet))
+        return not_signed_in(e);
+    if ((rc = session_caller(l, a, &p, &v, &u, now, out, e)))
+        return rc;
+    out->ip = was->ip;
+    return FA_OK;
+}
+
 fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str ip, fa_caller *out,
                        fa_str *turned, fa_err *e)
 {
@@ -687,19 +732,8 @@ fa_rc fa_session_check(fa_ledger *l, fa_arena *a, fa_str session_secret, fa_str 
         return rc;
     if (now - v.seen_ms >= TOUCH_EVERY_MS && fa_session_touch(s, account, v.hash, now, &quiet))
         fa_log(FA_LOG_WARN, "session_touch_failed", "error=%s", quiet.msg);
-    if ((rc = fa_caller_of_user(l, a, &u, out, e)))
+    if ((rc = session_caller(l, a, &p, &v, &u, now, out, e)))
         return rc;
-    if (v.account_at.n) {
-        out->at = v.account_at;
-        out->view_as = v.view_as;
-    }
-    fa_must_enroll(&p, &u, now, out);
-    if ((rc = fa_borrow_eyes(l, a, v.account_at.n ? FA_STR("") : v.view_as, out, e))) {
-        *out = (fa_caller){0};
-        return rc;
-    }
-    out->session_hash = v.hash;
-    out->proved_ms = v.proved_ms;
     out->ip = ip;
     return FA_OK;
 }

@@ -218,7 +218,7 @@ fa_rc fa_telemetry_get(fa_ledger *l, fa_arena *a, fa_str id, fa_telemetry *out, 
     fa_rc rc = fa_telemetry_row_get(fa_ledger_store(l), a, fa_ledger_account(l), id, &r, e);
 
     if (rc == FA_ENOTFOUND)
-        return fa_fail(e, rc, "there is no telemetry \"%.*s\"", (int)(id.n > 60 ? 60 : id.n), id.p);
+        return fa_fail(e, rc, "no such telemetry");
     return rc ? rc : from_row(a, &r, out, e);
 }
 

@@ -114,6 +114,7 @@ fa_handler api_users_get, api_users_post, api_user_put, api_user_delete, api_use
     api_links_delete, api_principals;                                            /* people.c */
 fa_handler api_accounts, api_session_account, api_admin_accounts, api_admin_account_post, api_admin_account_put,
     api_admin_account_member;                                                    /* accounts.c */
+fa_handler api_accounts_query, api_accounts_keys;                                /* together.c */
 fa_rc accounts_json(fa_req *r, fa_jw *w, fa_str user, fa_err *e); /* [{id,name,first}] of a person */
 fa_handler api_mail_get, api_mail_put, api_mail_test;                            /* mail.c */
 fa_handler api_roles_get, api_roles_post, api_role_put, api_role_delete, api_permissions; /* roles.c */

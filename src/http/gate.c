@@ -97,8 +97,9 @@ bool fa_route_reads(const fa_route *r)
     const char *name = fa_perm_name(r->perm);
     size_t n = strlen(name);
 
-    return strcmp(r->method, "GET") == 0 || r->perm == FA_PERM_COST_QUERY ||
-           r->perm == FA_PERM_COST_EXPORT || (n > 5 && strcmp(name + n - 5, ".view") == 0);
+    return strcmp(r->method, "GET") == 0 || r->flags & FA_RT_READS ||
+           r->perm == FA_PERM_COST_QUERY || r->perm == FA_PERM_COST_EXPORT ||
+           (n > 5 && strcmp(name + n - 5, ".view") == 0);
 }
 
 static fa_str route_text(fa_wire *w)
@@ -347,6 +348,44 @@ void fa_gate_late(fa_wire *w)
     w->late = false;
     if (!enter(w, true))
         (void)rest(w);
+}
+
+/* In the account that was entered. */
+static fa_rc still_there(fa_ledger *l, fa_arena *a, const fa_route *r, const fa_caller *c,
+                         fa_err *e)
+{
+    bool all = true;
+    fa_rc rc;
+
+    if (!fa_caller_may(c, r->perm))
+        return fa_fail(e, FA_EFORBIDDEN, "this needs the permission %s", fa_perm_name(r->perm));
+    if (!(r->flags & FA_RT_ALL_ROWS))
+        return FA_OK;
+    if ((rc = fa_caller_sees_all(l, a, c, &all, e)))
+        return rc;
+    return all ? FA_OK : fa_fail(e, FA_EFORBIDDEN, "you see only some rows");
+}
+
+fa_rc fa_gate_still(fa_server *s, const fa_route *r, const fa_caller *was, fa_err *e)
+{
+    const fa_accounts *all = s->opt.accounts;
+    fa_arena a = {0};
+    fa_caller person, there;
+    fa_ledger *l;
+    void *app;
+    fa_rc rc = fa_session_still(s->ledger, &a, was, &person, e);
+
+    if (!rc && !fa_str_eq(person.at, was->at)) {
+        rc = fa_fail(e, FA_EAUTH, "the session is in another account now");
+    } else if (!rc && !person.at.n) {
+        rc = still_there(s->ledger, &a, r, &person, e);
+    } else if (!rc && !(rc = all->enter(all->house, person.at, false, &l, &app, e))) {
+        if (!(rc = fa_member_check(l, &a, &person, &there, e)))
+            rc = still_there(l, &a, r, &there, e);
+        all->leave(all->house, person.at);
+    }
+    fa_arena_release(&a);
+    return rc;
 }
 
 void fa_gate_leave(fa_wire *w)

@@ -90,6 +90,7 @@ enum { FA_RT_TOKEN = 1,   /* the two headers authenticate */
        FA_RT_SCIM = 2048,    /* the bearer key of a provisioning client authenticates */
        FA_RT_PERSON = 4096,  /* of the person himself: at the first account, whichever the session is in */
        FA_RT_FIRST = 8192,   /* of the first account only: who signs in, and how */
+       FA_RT_READS = 16384,  /* asks and changes nothing, though its method and permission do not say so */
        FA_RT_LOOPBACK = 64 }; /* asked on this machine and through no proxy; others get 404 */
 
 typedef fa_rc fa_handler(fa_req *r, fa_res *o, fa_err *e);

@@ -42,6 +42,7 @@ void        fa_metrics_end(fa_metrics *m, const fa_route *r, int status, int64_t
 typedef struct fa_streams fa_streams;
 fa_streams *fa_streams_new(void);
 void        fa_streams_free(fa_streams *s);
+void        fa_streams_check(fa_server *s);  /* who may listen no more is cut off */
 void        fa_streams_beat(fa_streams *s);  /* a comment line to everybody, and the old ones end */
 void        fa_streams_end(fa_streams *s);   /* all of them, for a stop */
 struct MHD_Response *fa_stream_response(struct fa_stream *s);
@@ -140,6 +141,8 @@ fa_rc fa_gate(fa_wire *w);
 /* On a worker: opens the account of a late one and decides the rest. */
 void fa_gate_late(fa_wire *w);
 void fa_gate_leave(fa_wire *w);
+/* May who was let in at this route go on: session, account, permission and row rules as they are now? For streams. */
+FA_MUST_CHECK fa_rc fa_gate_still(fa_server *s, const fa_route *r, const fa_caller *was, fa_err *e);
 /* After a handler changed something: a line in the audit log, unless it wrote one (before: fa_audit_written then). */
 void fa_gate_audit(fa_wire *w, unsigned before);
 /* forward.c: fills req.ip and local */

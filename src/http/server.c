@@ -29,7 +29,8 @@ enum {
     IDLE_S = 60,
     POOL_BYTES = 64 << 10,
     STOP_MS = 30000,
-    BEAT_S = 15,
+    TICK_MS = 500, /* how long a stream lives on after its session, at most */
+    BEAT_TICKS = 30,
 };
 
 static void mhd_log(void *cls, const char *fmt, va_list ap)
@@ -66,16 +67,19 @@ static void *watch(void *arg)
 {
     fa_server *s = arg;
     struct timespec until;
-    unsigned second = 0;
+    unsigned tick = 0;
 
     pthread_mutex_lock(&s->watch_lock);
     while (s->has_watchdog) {
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
+        until.tv_nsec += TICK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&s->watch_wake, &s->watch_lock, &until);
         pthread_mutex_unlock(&s->watch_lock);
         fa_peers_sweep(s);
-        if (++second % BEAT_S == 0)
+        fa_streams_check(s);
+        if (++tick % BEAT_TICKS == 0)
             fa_streams_beat(s->streams);
         pthread_mutex_lock(&s->watch_lock);
     }

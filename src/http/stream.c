@@ -3,7 +3,8 @@
  *
  * A stream with nothing to say is a suspended connection: it costs no thread. Sending appends to
  * the stream's own bounded buffer and resumes it; a listener that does not read loses its stream,
- * and the browser opens a new one and fetches the state again.
+ * and the browser opens a new one and fetches the state again. Twice a second the gate is asked about each: who may not
+ * open it now is cut off, and what was not sent yet is not.
  */
 #include "http/internal.h"
 
@@ -15,8 +16,9 @@ enum { PENDING_MAX = 1 << 20, STREAMS_MAX = 256 };
 
 struct fa_streams {
     pthread_mutex_t lock;
-    struct fa_stream *list;
+    struct fa_stream *list; /* the newest first */
     size_t n;
+    uint64_t last; /* serial given */
     bool ending;
 };
 
@@ -24,6 +26,10 @@ struct fa_stream {
     struct fa_stream *next;
     fa_streams *all;
     struct MHD_Connection *conn;
+    uint64_t serial;
+    const fa_route *route;
+    fa_caller caller; /* as the gate let him in; in mem */
+    fa_arena mem;
     char topic[64];
     fa_buf pending;
     int64_t end_mono_ms;
@@ -66,6 +72,13 @@ static void wake(struct fa_stream *t)
     }
 }
 
+static void stream_release(struct fa_stream *t)
+{
+    fa_buf_release(&t->pending);
+    fa_arena_release(&t->mem);
+    free(t);
+}
+
 fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e)
 {
     fa_wire *w = (fa_wire *)r;
@@ -76,8 +89,13 @@ fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e)
         return fa_fail(e, FA_EINTERNAL, "topic is too long");
     if (!(t = calloc(1, sizeof *t)))
         return fa_oom(e);
+    if (fa_caller_dup(&t->mem, &w->caller, &t->caller, e)) {
+        stream_release(t);
+        return e->rc;
+    }
     t->all = s;
     t->conn = w->conn;
+    t->route = w->route;
     memcpy(t->topic, topic.p, topic.n);
     t->end_mono_ms = fa_mono_ms() + STREAM_MS;
     fa_buf_init(&t->pending, PENDING_MAX);
@@ -85,10 +103,10 @@ fa_rc fa_stream_open(fa_req *r, fa_res *o, fa_str topic, fa_err *e)
     pthread_mutex_lock(&s->lock);
     if (s->n >= STREAMS_MAX || s->ending) {
         pthread_mutex_unlock(&s->lock);
-        fa_buf_release(&t->pending);
-        free(t);
+        stream_release(t);
         return fa_fail(e, FA_EENV, "too many event streams are open");
     }
+    t->serial = ++s->last;
     t->next = s->list;
     s->list = t;
     s->n++;
@@ -111,8 +129,7 @@ static void stream_free(void *cls)
             break;
         }
     pthread_mutex_unlock(&s->lock);
-    fa_buf_release(&t->pending);
-    free(t);
+    stream_release(t);
 }
 
 void fa_stream_drop(struct fa_stream *t)
@@ -164,6 +181,56 @@ void fa_stream_send(fa_server *server, fa_str topic, const char *event, fa_str j
         wake(t);
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+/* The oldest that is younger than `serial`; under the lock. */
+static struct fa_stream *after(const fa_streams *s, uint64_t serial)
+{
+    struct fa_stream *found = NULL;
+
+    for (struct fa_stream *t = s->list; t && t->serial > serial; t = t->next)
+        found = t;
+    return found;
+}
+
+/* The gate reads the store, which nobody who sends may wait for: it is asked without the lock, and the stream may be gone then. */
+void fa_streams_check(fa_server *server)
+{
+    fa_streams *s = server->streams;
+    uint64_t serial = 0;
+    struct fa_stream *t;
+
+    for (;;) {
+        fa_arena a = {0};
+        const fa_route *route = NULL;
+        fa_caller who;
+        fa_err e = {0};
+        fa_rc rc = FA_OK;
+
+        pthread_mutex_lock(&s->lock);
+        if ((t = after(s, serial))) {
+            serial = t->serial;
+            route = t->route;
+            rc = fa_caller_dup(&a, &t->caller, &who, &e);
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (!route) {
+            fa_arena_release(&a);
+            return;
+        }
+        if (!rc)
+            rc = fa_gate_still(server, route, &who, &e);
+        fa_arena_release(&a);
+        if (!rc)
+            continue;
+        pthread_mutex_lock(&s->lock);
+        if ((t = after(s, serial - 1)) && t->serial == serial) {
+            t->pending.n = 0;
+            t->ending = true;
+            wake(t);
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
 }
 
 void fa_streams_beat(fa_streams *s)

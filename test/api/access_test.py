@@ -138,6 +138,65 @@ def test_every_route_and_every_role():
     check({"cost.query", "groups.manage", "audit.view"} <= seen)
 
 
+def test_every_route_in_and_out_of_the_row_rule():
+    """Who holds every permission and sees only some rows: exactly the routes that show whole bills refuse, all of them."""
+    t = bed()
+    limited = t.person("limited@example.com", "admin")
+    t.admin.put("/api/admin/data-access", {"enabled": True}).expect(200)
+    try:
+        g = t.admin.post("/api/admin/groups", {"name": "some rows", "dataAccessEnabled": True,
+                                               "filters": leaf("service", "is", ["Amazon S3"])}).expect(201).json
+        t.admin.post(f"/api/admin/groups/{g['id']}/users", {"add": [limited.id]}).expect(204)
+        equal(total(limited), cost(r for r in ROWS if r["ServiceName"] == "Amazon S3"))
+        asked = {True: 0, False: 0}
+        for r in routes():
+            at, whole = (r["method"], r["path"]), "allRows" in r["flags"]
+            if "session" not in r["flags"] or r["permission"] == "public" or at in (("DELETE", "/api/session"), ("DELETE", "/api/me/sessions")):
+                continue
+            body = b"" if "upload" in r["flags"] else {} if r["method"] in ("POST", "PUT", "PATCH") else None
+            if at == ("PUT", "/api/admin/data-access") or (not whole and at == ("GET", "/api/events")):
+                continue
+            a = limited.ask(r["method"], sample_path(r["path"]), body,
+                            {"Content-Type": "application/octet-stream"} if body == b"" else None)
+            refused = a.status == 403 and "you see only some rows" in a.json["message"]
+            equal(refused, whole, f"{at}: {a.status} {a.body[:200]}")
+            asked[whole] += 1
+        check(asked[True] > 5 and asked[False] > 100, asked)
+    finally:
+        t.admin.put("/api/admin/data-access", {"enabled": False}).expect(200)
+
+
+def test_every_route_with_own_and_with_another_s_object():
+    """Another's private object answers as one that is not there, on every route that takes its id; the own one does not."""
+    t = bed()
+    owner, other = t.person("maker@example.com", "basic"), t.person("stranger@example.com", "basic")
+    rules = {"kind": "rules", "defaultValue": "none", "rules": [{"to": "x", "filters": leaf("service", "is", "Amazon S3")}]}
+    private = {"type": "private", "users": [], "groups": []}
+    no, made = "00000000-0000-4000-8000-000000000000", {}
+    for kind, path, body in (("view", "/api/views", {"name": "own view", "question": {}}), ("virtual_tag", "/api/tags", {"name": "own tag", **rules})):
+        made[kind] = owner.post(path, body).expect(201).json["id"]
+        owner.put(f"/api/objects/{kind}/{made[kind]}/acl", {"read": private, "write": private}).expect(200)
+    asked = 0
+    for last in (False, True):  # what deletes comes last
+        for r in routes():
+            kind = "view" if r["path"].startswith("/api/views/{") else "virtual_tag" if r["path"].startswith("/api/tags/{") else None
+            if not kind or "B" not in WHO[r["permission"]] or (r["method"] == "DELETE") != last:
+                continue
+            body = {} if r["method"] in ("POST", "PUT", "PATCH") else None
+            ask = lambda who, one: who.ask(r["method"], sample_path(r["path"]).replace(no, one, 1), body)
+            got, want = ask(other, made[kind]), ask(other, "10000000-0000-4000-8000-000000000001")
+            plain = lambda a, one: {**json.loads(a.body.decode().replace(one, "ID")), "requestId": ""}
+            if want.status != 400:  # an empty body that is refused first
+                equal((got.status, plain(got, made[kind])), (want.status, plain(want, "10000000-0000-4000-8000-000000000001")),
+                      f"{r['method']} {r['path']}")
+            check(got.status == 404 or got.status == want.status == 403, r["method"], r["path"], "another's", got.body[:200])
+            if "{version}" not in r["path"]:
+                own = ask(owner, made[kind])
+                check(own.status != 404 or "undelete" in r["path"], r["method"], r["path"], "own", own.body[:200])
+            asked += 1
+    check(asked >= 15, asked)
+
+
 def test_the_permission_list_is_the_closed_one():
     t = bed()
     got = {p["key"] for p in t.admin.get("/api/admin/permissions").expect(200).json["permissions"]}

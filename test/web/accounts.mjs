@@ -54,6 +54,29 @@ await test('accounts: the switch leads there and back, and nothing comes along',
     await nav(p).selectOption({ index: 0 });
     await p.getByText('$30.00').first().waitFor();
 });
+await test('accounts: all accounts together, each and the sum', async () => {
+    const id = run('account', 'create', '--data', data, 'Overseas').trim();
+    run('load', '--data', data, '--account', 'Overseas', '--source', 'bill', focus('overseas.csv', [{ ServiceName: 'Beta', cost: '12.25' }]));
+    run('account', 'add', '--data', data, id, 'ann@example.com', '--role', 'admin');
+    await p.goto('/all-accounts');
+    await p.getByRole('heading', { name: 'All accounts' }).waitFor();
+    const table = p.getByRole('table', { name: 'Cost by account' });
+    const sum = async (name) => (await table.getByRole('row', { name }).getByRole('cell').nth(1).innerText()).trim();
+    await table.waitFor();
+    same(await sum(/Overseas/), '$12.25');
+    same(await sum(/Together/), '$42.25');
+    await p.getByText('Branch · no cost').waitFor();
+    const by = p.getByLabel('Group by');
+    await until('keys', async () => (await by.locator('option').count()) > 1);
+    await by.selectOption(JSON.stringify(['Global', 'service', 'billing_dimension']));
+    const groups = p.getByRole('table', { name: 'Cost by Service' });
+    await groups.getByRole('row', { name: /Alpha.*30\.00/ }).waitFor();
+    await groups.getByRole('row', { name: /Beta.*12\.25/ }).waitFor();
+    await axe(p, 'all accounts');
+    await p.setViewportSize({ width: 390, height: 900 });
+    await axe(p, 'all accounts at 390');
+    await p.setViewportSize({ width: 1440, height: 1000 });
+});
 for (const colorScheme of ['light', 'dark'])
     for (const width of [1440, 390])
         await test(`accounts: screens in ${colorScheme} at ${width}`, async () => {

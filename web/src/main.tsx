@@ -51,6 +51,7 @@ function later(name: string, fetchIt: () => Promise<{ default: () => JSX.Element
 }
 const Quality = later('Data quality', () => import('./pages/quality'));
 const Currencies = later('Currencies', () => import('./pages/currencies'));
+const AllAccounts = later('All accounts', () => import('./pages/allaccounts'));
 const Connections = later('Sources', () => import('./pages/connections'));
 const VirtualTags = later('Virtual tags', () => import('./pages/tags').then((m) => ({ default: m.VirtualTags })));
 const TagPage = later('The tag', () => import('./pages/tag').then((m) => ({ default: m.TagPage })));
@@ -77,6 +78,7 @@ const SCREENS: Record<string, Screen> = {
     '/drilldowns': Drilldowns,
     '/connections': Connections,
     '/currencies': Currencies,
+    '/all-accounts': AllAccounts,
     '/admin': Admin,
 };
 /* Screens whose address goes on with the id of one thing. */

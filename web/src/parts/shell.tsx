@@ -21,10 +21,13 @@ interface Entry {
     group: string;
     /** Who may not, does not see it. */
     needs?: string;
+    /** Only for members of several accounts. */
+    several?: boolean;
 }
 /* One table for the map, the palette and the keys after g. */
 export const MAP: Entry[] = [
     { to: '/megabill', name: 'MegaBill', icon: 'chart', key: 'm', group: 'Inform' },
+    { to: '/all-accounts', name: 'All accounts', icon: 'bills', key: 'l', group: 'Inform', several: true },
     { to: '/virtual-tags', name: 'Virtual tags', icon: 'tag', key: 'v', group: 'Inform', needs: 'vtags.view' },
     { to: '/bills', name: 'Bills', icon: 'bills', key: 'b', group: 'Data' },
     { to: '/custom-costs', name: 'Custom costs', icon: 'coin', key: 'c', group: 'Data', needs: 'costinput.view' },
@@ -39,7 +42,7 @@ export const MAP: Entry[] = [
     { to: '/settings', name: 'Profile', icon: 'person', key: 'p', group: 'Settings' },
 ];
 /** What the person signed in may see of it. */
-const seen = (): Entry[] => MAP.filter((e) => !e.needs || may(e.needs));
+const seen = (): Entry[] => MAP.filter((e) => (!e.needs || may(e.needs)) && (!e.several || (sessionCell.get()?.accounts.length ?? 0) > 1));
 const KEYS = (): [keys: string[], what: string][] => [
     [['Ctrl K'], 'Search everything: screens, views, keys, actions'],
     [['/'], 'Add a filter'],
