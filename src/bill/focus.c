@@ -301,5 +301,7 @@ fa_rc fa_match_focus(fa_engine *g, fa_bill_file *f, fa_bill_match *m, fa_err *e)
         f->out[f->nout++] = o;
     }
     m->version = version_of(since);
+    /* Oracle writes a month as many FOCUS files, each with rows of its own (billing-formats.md 7) */
+    f->is_append = fa_bill_has(f, "ocireferencenumber");
     return check_required(f, m, e) ? e->rc : fa_bill_set_constants(f, m, e);
 }

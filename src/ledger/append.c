@@ -1,5 +1,5 @@
 /*
- * append.c - files that add to their month: Oracle's numbered reports, Google's batches by export time.
+ * append.c - files that add to their month: Oracle's numbered reports, cost or FOCUS, Google's batches by export time.
  *
  * The one idea: loading any of them any number of times, in any order, gives the same rows. A report is
  * known by its name and its content. A batch may come again inside a larger extract, so a row is known by

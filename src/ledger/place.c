@@ -72,7 +72,7 @@ fa_rc fa_load_leave_out_known(load_job *j, fa_err *e)
 
     if (leave_out_twins(j, e))
         return e->rc;
-    if (was == 0 || !j->file[0].is_append || !fa_str_starts(j->load.format, FA_STR("oci")))
+    if (was == 0 || !j->file[0].is_append || fa_str_starts(j->load.format, FA_STR("google")))
         return FA_OK;
     if (fa_load_list(j->l->store, j->a, j->l->account, j->load.source_id, 100000, &list, &n, e))
         return e->rc;
@@ -235,7 +235,7 @@ fa_rc fa_load_only_new_rows(load_job *j, const fa_tally_row **file, size_t *nfil
     int64_t rows = 0;
     fa_rc rc;
 
-    if (!j->file[0].is_append || !fa_str_starts(j->load.format, FA_STR("google")))
+    if (!j->file[0].is_append || fa_str_starts(j->load.format, FA_STR("oci")))
         return FA_OK;
     if ((rc = list_archive(j, &archive, &path, e)) ||
         (rc = fa_archive_totals(j->conn, j->a, archive, INT32_MIN, &got, &n, e)) ||
