@@ -159,10 +159,19 @@ static fa_rc set_option(duckdb_config cfg, const char *name, const char *value, 
     return FA_OK;
 }
 
+#define THREAD_BYTES ((size_t)128 << 20)
+
+unsigned fa_engine_threads(size_t memory_bytes)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t fit = memory_bytes / THREAD_BYTES, n = cores > 0 ? (size_t)cores : 1;
+
+    return (unsigned)(fit < 1 ? 1 : fit < n ? fit : n);
+}
+
 static fa_rc make_config(const fa_engine_options *o, duckdb_config cfg, fa_err *e)
 {
     char text[64];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t memory = o->memory_bytes ? o->memory_bytes : fa_memory_share(FA_MEM_ENGINE);
     static const char *const fixed[][2] = {
         {"autoinstall_known_extensions", "false"},
@@ -179,7 +188,7 @@ static fa_rc make_config(const fa_engine_options *o, duckdb_config cfg, fa_err *
     snprintf(text, sizeof text, "%zuB", memory);
     if (set_option(cfg, "memory_limit", text, e))
         return e->rc;
-    snprintf(text, sizeof text, "%ld", o->threads ? (long)o->threads : cores > 0 ? cores : 1);
+    snprintf(text, sizeof text, "%u", o->threads ? o->threads : fa_engine_threads(memory));
     if (set_option(cfg, "threads", text, e))
         return e->rc;
     if (o->temp_dir && set_option(cfg, "temp_directory", o->temp_dir, e))

@@ -57,6 +57,9 @@ typedef struct fa_measure_info {
 } fa_measure_info;
 extern const fa_measure_info fa_measures[FA_M__COUNT];
 
+/* Threads of DuckDB where so many bytes are its own: as many as there are cores, but each has what a thread wants to hold. */
+unsigned fa_engine_threads(size_t memory_bytes);
+
 typedef struct fa_engine_options {
     const char *path;     /* ledger.duckdb; NULL: in memory */
     const char *temp_dir; /* spill files */

@@ -15,12 +15,16 @@ char *fa_archive_dir(fa_ledger *l, fa_arena *a, int64_t load_id)
 
 #define GROUP_ROWS 122880 /* the engine's own default */
 #define GROUP_ROWS_MIN 8192
+#define ROWS_PER_MB                                                                                \
+    240 /* for each thread: then row groups take about half of the engine's memory */
 
 /* A row group is kept in memory, for each thread, until it is whole: with little memory they are smaller, so that --memory
- * is a bound of loading as well. */
+ * is a bound of loading as well. But not smaller than needed: the file's index, 50 KB for each of them, is held whole by
+ * whoever writes or reads it. */
 void fa_archive_format(fa_buf *b)
 {
-    size_t rows = (fa_memory_share(FA_MEM_ENGINE) >> 20) * (GROUP_ROWS / 1024);
+    size_t bytes = fa_memory_share(FA_MEM_ENGINE);
+    size_t rows = (bytes >> 20) * ROWS_PER_MB / fa_engine_threads(bytes);
 
     rows = rows > GROUP_ROWS       ? GROUP_ROWS
            : rows < GROUP_ROWS_MIN ? GROUP_ROWS_MIN
