@@ -53,11 +53,11 @@ def totp(secret, at=None):
 class Bed:
     """An own installation with an administrator, and people of each role."""
 
-    def __init__(self):
-        self.data = TMP / "access"
+    def __init__(self, name="access"):
+        self.data = TMP / name
         link = link_of(cli(self.data, "init", "--admin", ADMIN))
-        cli(self.data, "load", "--source", "bill", write_bill(TMP / "access.csv", ROWS))
-        self.mail = TMP / "access-mail"
+        cli(self.data, "load", "--source", "bill", write_bill(TMP / f"{name}.csv", ROWS))
+        self.mail = TMP / f"{name}-mail"
         self.server = Server(self.data)
         self.admin = Browser(self.server)
         self.admin.post("/api/session/link", {"link": link, "password": PASSWORD}).expect(200)
@@ -140,7 +140,7 @@ def test_every_route_and_every_role():
 
 def test_every_route_in_and_out_of_the_row_rule():
     """Who holds every permission and sees only some rows: exactly the routes that show whole bills refuse, all of them."""
-    t = bed()
+    t = Bed("access-rows")  # its own: what a POST of every route leaves is nobody else's
     limited = t.person("limited@example.com", "admin")
     t.admin.put("/api/admin/data-access", {"enabled": True}).expect(200)
     try:
@@ -163,12 +163,12 @@ def test_every_route_in_and_out_of_the_row_rule():
             asked[whole] += 1
         check(asked[True] > 5 and asked[False] > 100, asked)
     finally:
-        t.admin.put("/api/admin/data-access", {"enabled": False}).expect(200)
+        t.server.stop()
 
 
 def test_every_route_with_own_and_with_another_s_object():
     """Another's private object answers as one that is not there, on every route that takes its id; the own one does not."""
-    t = bed()
+    t = Bed("access-own")
     owner, other = t.person("maker@example.com", "basic"), t.person("stranger@example.com", "basic")
     rules = {"kind": "rules", "defaultValue": "none", "rules": [{"to": "x", "filters": leaf("service", "is", "Amazon S3")}]}
     private = {"type": "private", "users": [], "groups": []}
@@ -195,6 +195,7 @@ def test_every_route_with_own_and_with_another_s_object():
                 check(own.status != 404 or "undelete" in r["path"], r["method"], r["path"], "own", own.body[:200])
             asked += 1
     check(asked >= 15, asked)
+    t.server.stop()
 
 
 def test_the_permission_list_is_the_closed_one():
