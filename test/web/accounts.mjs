@@ -81,9 +81,9 @@ for (const colorScheme of ['light', 'dark'])
     for (const width of [1440, 390])
         await test(`accounts: screens in ${colorScheme} at ${width}`, async () => {
             const q = await person({ colorScheme, viewport: { width, height: 900 }, storageState: await p.context().storageState() });
-            for (const [name, path] of [['admin', '/admin/accounts'], ['profile', '/settings']]) {
+            for (const [name, path] of [['admin', '/admin/accounts'], ['profile', '/settings'], ['all', '/all-accounts']]) {
                 await q.goto(path);
-                await (name === 'admin' ? q.getByRole('row', { name: /Branch/ }) : q.getByRole('heading', { name: 'Personal tokens' })).waitFor();
+                await (name === 'admin' ? q.getByRole('row', { name: /Branch/ }) : name === 'all' ? q.getByRole('rowheader', { name: 'Together' }).first() : q.getByRole('heading', { name: 'Personal tokens' })).waitFor();
                 await axe(q, `${path} ${colorScheme} ${width}`);
                 that(await q.evaluate(() => document.documentElement.scrollWidth <= innerWidth + 1), `${path} fits ${width}`);
                 await q.screenshot({ path: join(screens, `accounts-${name}-${colorScheme}-${width}.png`) });
