@@ -711,7 +711,8 @@ static fa_rc query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, bool in
     batch_buf b = {0};
     fa_rc rc = run(c, sql, p, np, in_parts, &res, e);
 
-    set_running(c, true); /* what comes in parts is worked on while it is fetched */
+    if (in_parts) /* it is worked on while it is fetched, so the deadline goes on */
+        set_running(c, true);
     if (!rc)
         rc = open_batch(&b, &res, e);
     while (!rc) {
@@ -732,7 +733,8 @@ static fa_rc query(fa_conn *c, fa_str sql, const fa_param *p, size_t np, bool in
             rc = sink(user, &batch, e);
         duckdb_destroy_data_chunk(&chunk);
     }
-    set_running(c, false);
+    if (in_parts)
+        set_running(c, false);
     free_batch(&b);
     duckdb_destroy_result(&res);
     return rc;
